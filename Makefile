@@ -1,0 +1,89 @@
+# Every target makes what it needs: `make demo` and `make test` start from Python 3.11 and make.
+# Another interpreter: make test PYTHON=python3.13
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: demo
+demo: $(VENV)/.has-cli ## a salon's month, from first click to recovered booking
+	$(BIN)/abandoned-booking demo
+
+.PHONY: test
+test: $(VENV)/.has-dev ## all tests, and every branch of the core covered
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest -n auto --cov --cov-report= $(ARGS)
+	@$(BIN)/coverage report --include='*/abandoned_booking/core/*' --fail-under=100
+	@echo "every branch of core/ is covered"
+
+.PHONY: floors
+floors: ## all tests with the oldest dependencies that we promise to work with
+	$(MAKE) --no-print-directory VENV=.venv-floors .venv-floors/.has-floors
+	.venv-floors/bin/python -m pytest -n auto $(ARGS)
+
+.PHONY: docs
+docs: $(VENV)/.has-dev ## run the code of README, docs and examples
+	$(BIN)/python -m pytest tests/test_docs.py $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.has-dev ## style
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+.PHONY: format
+format: $(VENV)/.has-dev ## put the style right
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: types
+types: $(VENV)/.has-dev ## mypy, strict
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: $(VENV)/.has-dev ## who may import whom
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: check
+check: lint types imports test ## all that CI asks for
+
+.PHONY: bench
+bench: $(VENV)/.has-dev ## every benchmark
+	@for script in benchmarks/[!_]*.py; do \
+		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
+	done
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	rm -rf .venv .venv-floors build dist htmlcov .coverage .coverage.* \
+		.pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A virtualenv that another process is using, or that a developer made, is kept.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "abandoned-booking needs Python 3.11 or later; say make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+# The stamps say what was installed, for which pyproject.toml.
+$(VENV)/.has-cli: pyproject.toml | $(BIN)/python
+	$(PIP) install -e '.[cli]'
+	@touch $@
+
+$(VENV)/.has-dev: pyproject.toml | $(BIN)/python
+	$(PIP) install -e '.[dev]'
+	@touch $@ $(VENV)/.has-cli
+
+# Our own dependencies exactly at their floors; what only the tests use is current.
+$(VENV)/.has-floors: pyproject.toml | $(BIN)/python
+	$(PIP) install -e '.[dev]' $$($(BIN)/python -c 'import tomllib; \
+		print(*(d.replace(">=", "==") for d in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]))')
+	@touch $@
