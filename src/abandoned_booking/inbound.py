@@ -1,0 +1,216 @@
+"""The fourth door: what gateways report.
+
+Rules held here: I1 (opt-out and resubscribe words), I2 (a reply makes a new visitor a client), I3
+(delivery reports; everything may come twice, late, out of order, or for something unknown), I4
+(once an opt-out has returned, no send begins).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import assert_never
+
+import attrs
+
+from abandoned_booking._door import Parts
+from abandoned_booking.core import outreach, sending
+from abandoned_booking.core.campaign import BusinessSettings
+from abandoned_booking.core.instants import as_utc
+from abandoned_booking.core.keywords import Keyword, keyword_of
+from abandoned_booking.core.model import (
+    AbandonedRequest,
+    ClientType,
+    HistoryEntry,
+    HistoryKind,
+    Person,
+    Phone,
+    Route,
+)
+from abandoned_booking.ports import ClientDraft, DeliveryReport, InboundSms
+
+__all__ = ["Inbound", "ReplyOutcome"]
+
+
+class ReplyOutcome(StrEnum):
+    """What an inbound text was taken for."""
+
+    OPTED_OUT = "opted_out"
+    OPTED_IN = "opted_in"
+    REPLY = "reply"
+    IGNORED = "ignored"
+    """from something that is not a phone number, or a repeat of an old resubscribe word"""
+
+
+@attrs.frozen
+class Inbound:
+    """What a host's webhooks call, after they have checked the provider's signature."""
+
+    _parts: Parts
+
+    def reply(self, sms: InboundSms) -> ReplyOutcome:
+        """Somebody texted the business.
+
+        Once this has returned for an opt-out word, no send to that number begins at that business
+        (I4): the suppression is written first, then every open request of that phone is moved on
+        by a version, so that a begin that asked before loses.
+
+        Raises :class:`UnknownBusiness`; :class:`InvalidInput` for a naive instant.
+        """
+        parts = self._parts
+        settings = parts.settings_of(sms.business_id)
+        sms = attrs.evolve(sms, at=as_utc(sms.at, field="at"))
+        phone = parts.phone_of(sms.phone, settings)
+        if phone is None:
+            return ReplyOutcome.IGNORED
+        keyword = keyword_of(
+            sms.body,
+            # The word that the notice promises works, whatever list the business keeps.
+            opt_out_words=settings.opt_out_words | {settings.opt_out_keyword},
+            opt_in_words=settings.opt_in_words,
+        )
+        match keyword:
+            case Keyword.OPT_OUT:
+                return self._opted_out(sms, phone, settings)
+            case Keyword.OPT_IN:
+                return self._opted_in(sms, phone, settings)
+            case None:
+                return self._replied(sms, phone, settings)
+            case _:
+                assert_never(keyword)
+
+    def delivery(self, report: DeliveryReport) -> bool:
+        """A gateway reports what became of a message (I3).
+
+        Returns whether it told anything new; False as well for a message that is not known.
+
+        Raises :class:`UnknownBusiness`; :class:`InvalidInput` for a naive instant.
+        """
+        parts = self._parts
+        settings = parts.settings_of(report.business_id)
+        at = as_utc(report.at, field="at")
+        request_id, _, contact_id = report.attempt_id.rpartition(".")
+        request = parts.store.get(report.business_id, request_id) if request_id else None
+        if request is None:
+            return False
+
+        def reported(found: AbandonedRequest) -> AbandonedRequest:
+            if report.attempt_id == found.message.attempt_id:
+                return sending.after_report(
+                    found,
+                    report.state,
+                    provider_id=report.provider_id,
+                    reason=report.reason,
+                    at=at,
+                )
+            return outreach.contact_reported(
+                found,
+                contact_id,
+                report.state,
+                provider_id=report.provider_id,
+                reason=report.reason,
+                at=at,
+            )
+
+        after = parts.update(request, reported, settings, at=at)
+        if after.version == request.version:
+            return False
+        if parts.credits is not None:
+            contact = outreach.contact_of(after, contact_id)
+            spent = contact.segments if contact is not None else None
+            parts.credits.commit(report.business_id, owner=report.attempt_id, credits=spent or 1)
+        return True
+
+    # ── opt-out and back (I1, I4) ───────────────────────────────────────────────────────────────
+
+    def _opted_out(self, sms: InboundSms, phone: Phone, settings: BusinessSettings) -> ReplyOutcome:
+        key = self._parts.suppression_of(sms.business_id, phone.e164).opted_out
+        self._parts.suppressions.add(sms.business_id, key)
+        self._note(sms, phone, settings, HistoryKind.OPTED_OUT)
+        return ReplyOutcome.OPTED_OUT
+
+    def _opted_in(self, sms: InboundSms, phone: Phone, settings: BusinessSettings) -> ReplyOutcome:
+        suppressions, business_id = self._parts.suppressions, sms.business_id
+        # A repeat of an old resubscribe must not lift a later opt-out: each counts once.
+        told = self._parts.keyed("opted-in", business_id, f"{phone.e164} {sms.at.isoformat()}")
+        if suppressions.contains(business_id, told) or self._later_opt_out(sms, phone):
+            return ReplyOutcome.IGNORED
+        suppressions.add(business_id, told)
+        key = self._parts.suppression_of(business_id, phone.e164).opted_out
+        suppressions.remove(business_id, key)
+        self._note(sms, phone, settings, HistoryKind.OPTED_IN)
+        return ReplyOutcome.OPTED_IN
+
+    def _later_opt_out(self, sms: InboundSms, phone: Phone) -> bool:
+        return any(
+            entry.kind is HistoryKind.OPTED_OUT and entry.at > sms.at
+            for request in self._requests_of(sms.business_id, phone)
+            for entry in request.history
+        )
+
+    def _note(
+        self,
+        sms: InboundSms,
+        phone: Phone,
+        settings: BusinessSettings,
+        kind: HistoryKind,
+        *,
+        text: str | None = None,
+    ) -> None:
+        """Write a line into the history of every open request of the phone: their versions move."""
+        entry = HistoryEntry(at=sms.at, kind=kind, detail=sms.message_id, text=text)
+
+        def noted(found: AbandonedRequest) -> AbandonedRequest:
+            if entry in found.history:
+                return found
+            return found.noted(entry.at, entry.kind, entry.detail, text=entry.text)
+
+        for request in self._requests_of(sms.business_id, phone):
+            self._parts.update(request, noted, settings, at=sms.at)
+
+    def _requests_of(self, business_id: str, phone: Phone) -> list[AbandonedRequest]:
+        person = Person(phone=phone.e164)
+        return list(self._parts.store.open_of_person(business_id, person))
+
+    # ── any other reply (I2) ────────────────────────────────────────────────────────────────────
+
+    def _replied(self, sms: InboundSms, phone: Phone, settings: BusinessSettings) -> ReplyOutcome:
+        self._note(sms, phone, settings, HistoryKind.REPLY, text=sms.body[:_LONGEST_REPLY])
+        self._add_client(self._requests_of(sms.business_id, phone), settings, at=sms.at)
+        return ReplyOutcome.REPLY
+
+    def _add_client(
+        self, requests: list[AbandonedRequest], settings: BusinessSettings, *, at: datetime
+    ) -> None:
+        """Make a messaged new visitor a client, once, from what they pre-filled."""
+        visitors = [r for r in requests if _becomes_client_by_reply(r)]
+        messaged = [r for r in visitors if r.last_contacted_at is not None]
+        if not messaged or self._parts.clients is None:
+            return
+        latest = max(messaged, key=lambda request: request.abandoned_at)
+        draft = ClientDraft(
+            person=latest.form.person,
+            form=latest.form,
+            phone=latest.phone.e164 if latest.phone else None,
+        )
+        client_id = self._parts.clients.create(settings.business_id, draft, key=latest.id)
+        for request in visitors:
+            self._parts.update(
+                request, lambda found: _owned_by(found, client_id, at), settings, at=at
+            )
+
+
+_LONGEST_REPLY = 2_000
+
+
+def _becomes_client_by_reply(request: AbandonedRequest) -> bool:
+    return request.client_type is ClientType.NEW_VISITOR and request.route is Route.LIST
+
+
+def _owned_by(request: AbandonedRequest, client_id: str, at: datetime) -> AbandonedRequest:
+    if request.client_id is not None:
+        return request
+    changed = attrs.evolve(
+        request, client_id=client_id, client_type=ClientType.EXISTING_CLIENT, withheld=()
+    )
+    return changed.noted(at, HistoryKind.CLIENT_ADDED)
