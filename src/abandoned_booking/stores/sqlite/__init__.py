@@ -1,0 +1,252 @@
+"""The embedded store: one SQLite file, no server, several processes at once.
+
+::
+
+    store = SqliteStore("bookings.db")
+
+Commits are on the disk before a call returns; a file is created for its owner only (0600); rows are
+laid out so that the queue, the list and the search each touch little. Writers take turns: when one
+has waited longer than ``busy_timeout`` it gets :class:`~abandoned_booking.errors.StoreLocked`.
+
+Rules held here: the storage half of C6 (one person's open requests), L2-L5 (the list), R3
+(compare-and-set, claims) and R7 (reservations); G4 (no stored value in an error).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from abandoned_booking.core.listing import (
+    ListQuery,
+    Page,
+    fold,
+    microseconds,
+    page_of,
+    position_of,
+    search_text,
+)
+from abandoned_booking.core.model import OPEN_STATUSES, AbandonedRequest, Person
+from abandoned_booking.errors import StoreError
+from abandoned_booking.stores.sqlite import _rows, _search
+from abandoned_booking.stores.sqlite._connections import Connections
+from abandoned_booking.stores.sqlite._query import Finding
+from abandoned_booking.stores.sqlite._registers import (
+    SqliteLedger,
+    SqliteSettings,
+    SqliteSuppressions,
+)
+from abandoned_booking.stores.sqlite._schema import prepare
+
+__all__ = ["SqliteStore"]
+
+_STREAMED_AT_ONCE: Final = 500
+
+_INSERT: Final = (
+    f"INSERT INTO requests ({', '.join(_rows.COLUMNS)}, place) "
+    f"VALUES ({', '.join('?' * len(_rows.COLUMNS))}, 0) ON CONFLICT DO NOTHING"
+)
+_SELECT_OLD: Final = (
+    f"SELECT key, place, {', '.join(_rows.COLUMNS)} FROM requests WHERE business_id = ? AND id = ?"
+)
+_VERSION: Final = _rows.COLUMNS.index("version")
+_IS_OPEN: Final = "r.status IN ({})".format(
+    ", ".join(f"'{status.value}'" for status in sorted(OPEN_STATUSES))
+)
+
+
+class SqliteStore:
+    """Requests, settings, suppressions and the phone ledger in one SQLite file.
+
+    The store itself is the :class:`~abandoned_booking.ports.RequestStore`; ``settings``,
+    ``suppressions`` and ``ledger`` are the other three ports. Safe for threads, for several
+    processes on one file, and after a fork. Use it as a context manager, or call :meth:`close`.
+
+    ``path`` is a file in a folder that exists; a missing or empty file becomes a new store.
+    ``busy_timeout`` is how long a write waits for other writers.
+
+    Raises :class:`~abandoned_booking.errors.NotOurDatabase`, ``NewerSchema``, ``StoreReadOnly``,
+    ``StoreLocked`` or, for anything else that is wrong with the path, ``StoreError``; nothing is
+    changed then.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, busy_timeout: timedelta = timedelta(seconds=5)
+    ) -> None:
+        name = os.fspath(path)
+        if name in ("", ":memory:"):
+            raise StoreError(
+                "SqliteStore keeps a file; for a store in memory use "
+                "abandoned_booking.stores.memory.MemoryStore()"
+            )
+        self.path = Path(os.path.abspath(name))
+        self._connections = Connections(self.path, busy_timeout=busy_timeout)
+        prepare(self._connections)
+        self.settings = SqliteSettings(self._connections)
+        self.suppressions = SqliteSuppressions(self._connections)
+        self.ledger = SqliteLedger(self._connections)
+
+    def close(self) -> None:
+        """Close the connections; a call after that raises ``StoreError``. A repeat is harmless."""
+        self._connections.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"SqliteStore({str(self.path)!r})"
+
+    # ── one request ─────────────────────────────────────────────────────────────────────────────
+
+    def add(self, request: AbandonedRequest) -> bool:
+        document = _rows.encoded(request)
+        with self._connections.writing() as connection:
+            row = _rows.row_of(request, version=request.version)
+            cursor = connection.execute(_INSERT, row)
+            if cursor.rowcount != 1:
+                return False
+            key = cursor.lastrowid or 0
+            place = _search.put(connection, key, _searched(request))
+            connection.execute("UPDATE requests SET place = ? WHERE key = ?", (place, key))
+            connection.execute("INSERT INTO documents VALUES (?, ?)", (key, document))
+            return True
+
+    def get(self, business_id: str, request_id: str) -> AbandonedRequest | None:
+        return self._one("WHERE r.business_id = ? AND r.id = ?", business_id, request_id)
+
+    def latest_of_session(self, business_id: str, session_id: str) -> AbandonedRequest | None:
+        return self._one(
+            "WHERE r.business_id = ? AND r.session_id = ? ORDER BY r.sequence DESC LIMIT 1",
+            business_id,
+            session_id,
+        )
+
+    def _one(self, where: str, *values: str) -> AbandonedRequest | None:
+        with self._connections.borrowed() as connection:
+            found = _rows.read(connection, where, *values)
+        return found[0] if found else None
+
+    def open_of_person(self, business_id: str, person: Person) -> Sequence[AbandonedRequest]:
+        known = {"client_id": person.client_id, "phone": person.phone, "email": person.email_key}
+        columns = {column: value for column, value in known.items() if value}
+        if not columns:
+            return []
+        # One look into one index each; "each once" is what UNION is for.
+        keys = " UNION ".join(
+            f"SELECT key FROM requests WHERE business_id = ? AND {column} = ?" for column in columns
+        )
+        values = [part for value in columns.values() for part in (business_id, value)]
+        with self._connections.borrowed() as connection:
+            return _rows.read(connection, f"WHERE r.key IN ({keys}) AND {_IS_OPEN}", *values)
+
+    def save(self, request: AbandonedRequest, *, expected_version: int) -> bool:
+        document = _rows.encoded(request)
+        row = _rows.row_of(request, version=expected_version + 1)
+        with self._connections.writing() as connection:
+            stored = connection.execute(_SELECT_OLD, (request.business_id, request.id)).fetchone()
+            if stored is None:
+                return False
+            key, place, *old = stored
+            if old[_VERSION] != expected_version:
+                return False
+            new_place = _search.change(connection, key, _searched(request), place=place)
+            _update(connection, key, (*old, place), (*row, new_place))
+            connection.execute("UPDATE documents SET document = ? WHERE key = ?", (document, key))
+            return True
+
+    # ── the queue ───────────────────────────────────────────────────────────────────────────────
+
+    def claim_due(
+        self, *, now: datetime, until: datetime, limit: int
+    ) -> Sequence[AbandonedRequest]:
+        due_at, again_at = microseconds(now), microseconds(until)
+        if limit < 1 or not self._any_due(due_at):
+            return []
+        with self._connections.writing() as connection:
+            due = connection.execute(
+                "SELECT r.key, r.version, d.document FROM requests r INDEXED BY requests_due "
+                "CROSS JOIN documents d ON d.key = r.key "
+                "WHERE r.next_action_at <= ? ORDER BY r.next_action_at LIMIT ?",
+                (due_at, limit),
+            ).fetchall()
+            connection.executemany(
+                "UPDATE requests SET next_action_at = ?, version = version + 1 WHERE key = ?",
+                [(again_at, key) for key, _, _ in due],
+            )
+            return [_rows.decoded(document, version + 1, again_at) for _, version, document in due]
+
+    def _any_due(self, now: int) -> bool:
+        # Without the write lock: an idle sweep disturbs nobody.
+        with self._connections.borrowed() as connection:
+            due = connection.execute(
+                "SELECT 1 FROM requests INDEXED BY requests_due WHERE next_action_at <= ? LIMIT 1",
+                (now,),
+            ).fetchone()
+        return due is not None
+
+    # ── the list ────────────────────────────────────────────────────────────────────────────────
+
+    def page(self, business_id: str, query: ListQuery, *, now: datetime) -> Page:
+        first = position_of(query) is None
+        with self._connections.reading() as connection:
+            finding = Finding(connection, business_id, query, now=now)
+            keys = finding.keys(query.limit + 1)
+            found = [_rows.read(connection, "WHERE r.key = ?", key)[0] for key in keys]
+            is_all = first and len(keys) <= query.limit
+            return page_of(found, query, total=len(keys) if is_all else finding.total())
+
+    def count(self, business_id: str, query: ListQuery, *, now: datetime) -> int:
+        with self._connections.reading() as connection:
+            return Finding(connection, business_id, query, now=now).total()
+
+    def stream(self, business_id: str) -> Iterator[AbandonedRequest]:
+        # By id, which never moves; each part in a read of its own, so that writers go on and the
+        # log of the file can be folded back meanwhile.
+        last = ""
+        part = self._part_of_stream("WHERE r.business_id = ? AND r.id >= ?", business_id, last)
+        while part:
+            yield from part
+            last = part[-1].id
+            part = self._part_of_stream("WHERE r.business_id = ? AND r.id > ?", business_id, last)
+
+    def _part_of_stream(self, where: str, business_id: str, last: str) -> list[AbandonedRequest]:
+        with self._connections.borrowed() as connection:
+            return _rows.read(
+                connection, f"{where} ORDER BY r.id LIMIT {_STREAMED_AT_ONCE}", business_id, last
+            )
+
+
+def _searched(request: AbandonedRequest) -> _search.Searched:
+    return _search.Searched(
+        business_id=request.business_id,
+        at=microseconds(request.abandoned_at),
+        name=fold(request.client_name),
+        text=search_text(request),
+    )
+
+
+def _update(connection: sqlite3.Connection, key: int, old: _rows.Row, new: _rows.Row) -> None:
+    """Write what has changed: SQLite rewrites the indexes of every column that is named."""
+    columns = (*_rows.COLUMNS, "place")
+    changed = {
+        column: after
+        for column, before, after in zip(columns, old, new, strict=True)
+        if before != after
+    }
+    connection.execute(
+        f"UPDATE requests SET {', '.join(f'{column} = ?' for column in changed)} WHERE key = ?",
+        (*changed.values(), key),
+    )

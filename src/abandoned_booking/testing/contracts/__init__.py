@@ -1,0 +1,1 @@
+"""The contracts of :mod:`abandoned_booking.ports` as suites that run over any adapter."""
