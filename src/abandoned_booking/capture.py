@@ -163,7 +163,7 @@ class Capture:
                 latest, lambda found: intake.closed_by(found, booked), settings, at=booked.at
             )
             if intake.goes_on_after(closed, booked):
-                following = intake.continued(closed)
+                following = intake.continued(closed, settings)
                 parts.store.add(rescheduled(following, settings, at=booked.at))
             return closed
         raise ConcurrentUpdate(booked.session_id or "")

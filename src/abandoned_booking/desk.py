@@ -23,9 +23,11 @@ from abandoned_booking.core.flow import Booked
 from abandoned_booking.core.instants import as_utc
 from abandoned_booking.core.intake import person_of
 from abandoned_booking.core.lifecycle import (
+    AppointmentCancelled,
     ContactMade,
     ContactUndone,
     StaffScheduled,
+    StatusCorrected,
     advance,
 )
 from abandoned_booking.core.listing import (
@@ -40,13 +42,15 @@ from abandoned_booking.core.model import (
     Channel,
     Contact,
     ContactState,
+    HistoryKind,
+    Person,
     Reason,
     Status,
 )
 from abandoned_booking.core.planning import rescheduled
 from abandoned_booking.core.sending import attempt_id_of
 from abandoned_booking.core.text import MAX_SEGMENTS, ComposedText, compose, fields_of
-from abandoned_booking.errors import InvalidTemplate, MissingPart, TransitionRefused
+from abandoned_booking.errors import InvalidInput, InvalidTemplate, MissingPart, TransitionRefused
 from abandoned_booking.ports import (
     Accepted,
     OutboundSms,
@@ -225,6 +229,47 @@ class Desk:
         self._parts.close_all_of(person_of(request), booked, settings, at=booked_at)
         return request
 
+    def appointment_cancelled(
+        self, request_id: str, appointment_id: str | None = None, *, at: datetime | None = None
+    ) -> AbandonedRequest:
+        """The appointment that won the request back was cancelled: it stays Recovered, marked as
+        reversed (S4). A repeat changes nothing.
+
+        Raises :class:`TransitionRefused` for a request that was not recovered with it.
+        """
+        settings = self._open()
+        cancelled_at = self._parts.now() if at is None else as_utc(at, field="at")
+        event = AppointmentCancelled(at=cancelled_at, appointment_id=appointment_id)
+        request = self._parts.load(self.business_id, request_id)
+        return self._parts.update(
+            request, lambda found: advance(found, event), settings, at=cancelled_at
+        )
+
+    # ── correcting, blocking ────────────────────────────────────────────────────────────────────
+
+    def correct(self, request_id: str, status: Status) -> AbandonedRequest:
+        """Correct the status by hand: Abandoned to Contacted, or back.
+
+        Raises :class:`TransitionRefused` for anything else; what is recovered stays so.
+        """
+        settings, now = self._open(), self._parts.now()
+        event = StatusCorrected(to=Status(status), at=now)
+        return self._parts.update(
+            self._at_hand(request_id), lambda found: advance(found, event), settings, at=now
+        )
+
+    def block_phone(self, request_id: str) -> AbandonedRequest:
+        """Never text this request's phone again at this business (R6).
+
+        No resubscribe word lifts it, only :meth:`unblock_phone`. Once this has returned, no send
+        to it begins: every open request of the phone has moved on by a version.
+        """
+        return self._block(request_id, blocked=True)
+
+    def unblock_phone(self, request_id: str) -> AbandonedRequest:
+        """Take the block back; an opt-out of the person stays."""
+        return self._block(request_id, blocked=False)
+
     # ── deleting ────────────────────────────────────────────────────────────────────────────────
 
     def delete(self, request_id: str) -> AbandonedRequest:
@@ -304,6 +349,25 @@ class Desk:
             Reason.NO_CREDITS: facts.credits is not None and facts.credits < text.size.segments,
         }
         return _in_order(reason for reason, holds in against.items() if holds)
+
+    def _block(self, request_id: str, *, blocked: bool) -> AbandonedRequest:
+        settings, now, parts = self._open(), self._parts.now(), self._parts
+        request = parts.load(self.business_id, request_id)
+        if request.phone is None:
+            raise InvalidInput("has no valid number", field="phone")
+        key = parts.suppression_of(self.business_id, request.phone.e164).blocked
+        if blocked:
+            parts.suppressions.add(self.business_id, key)
+        else:
+            parts.suppressions.remove(self.business_id, key)
+        kind = HistoryKind.PHONE_BLOCKED if blocked else HistoryKind.PHONE_UNBLOCKED
+        person = Person(phone=request.phone.e164)
+        concerned = {
+            found.id: found for found in parts.store.open_of_person(self.business_id, person)
+        }
+        for found in (concerned | {request.id: request}).values():
+            parts.update(found, lambda r: r.noted(now, kind), settings, at=now)
+        return parts.load(self.business_id, request_id)
 
     def _contacted(
         self, request_id: str, channel: Channel, at: datetime, staff_id: str | None

@@ -124,15 +124,18 @@ class Inbound:
     # ── opt-out and back (I1, I4) ───────────────────────────────────────────────────────────────
 
     def _opted_out(self, sms: InboundSms, phone: Phone, settings: BusinessSettings) -> ReplyOutcome:
-        key = self._parts.suppression_of(sms.business_id, phone.e164).opted_out
-        self._parts.suppressions.add(sms.business_id, key)
-        self._note(sms, phone, settings, HistoryKind.OPTED_OUT)
+        suppressions, business_id = self._parts.suppressions, sms.business_id
+        key = self._parts.suppression_of(business_id, phone.e164).opted_out
+        is_repeat = suppressions.contains(business_id, key)
+        suppressions.add(business_id, key)
+        self._note(sms, phone, settings, HistoryKind.OPTED_OUT, is_repeat=is_repeat)
         return ReplyOutcome.OPTED_OUT
 
     def _opted_in(self, sms: InboundSms, phone: Phone, settings: BusinessSettings) -> ReplyOutcome:
         suppressions, business_id = self._parts.suppressions, sms.business_id
         # A repeat of an old resubscribe must not lift a later opt-out: each counts once.
-        told = self._parts.keyed("opted-in", business_id, f"{phone.e164} {sms.at.isoformat()}")
+        which = sms.message_id or sms.at.isoformat()
+        told = self._parts.keyed("opted-in", business_id, f"{phone.e164} {which}")
         if suppressions.contains(business_id, told) or self._later_opt_out(sms, phone):
             return ReplyOutcome.IGNORED
         suppressions.add(business_id, told)
@@ -156,14 +159,17 @@ class Inbound:
         kind: HistoryKind,
         *,
         text: str | None = None,
+        is_repeat: bool = True,
     ) -> None:
-        """Write a line into the history of every open request of the phone: their versions move."""
-        entry = HistoryEntry(at=sms.at, kind=kind, detail=sms.message_id, text=text)
+        """Write a line into the history of every open request of the phone: their versions move.
+
+        Only what may be a repeat is looked for first; what is not moves every version for certain.
+        """
 
         def noted(found: AbandonedRequest) -> AbandonedRequest:
-            if entry in found.history:
+            if is_repeat and any(_tells_of(entry, sms, kind, text) for entry in found.history):
                 return found
-            return found.noted(entry.at, entry.kind, entry.detail, text=entry.text)
+            return found.noted(sms.at, kind, sms.message_id, text=text)
 
         for request in self._requests_of(sms.business_id, phone):
             self._parts.update(request, noted, settings, at=sms.at)
@@ -201,6 +207,13 @@ class Inbound:
 
 
 _LONGEST_REPLY = 2_000
+
+
+def _tells_of(entry: HistoryEntry, sms: InboundSms, kind: HistoryKind, text: str | None) -> bool:
+    """Whether a line of history is of this very text, told before (I3)."""
+    if sms.message_id is not None:
+        return entry.kind is kind and entry.detail == sms.message_id
+    return (entry.at, entry.kind, entry.text) == (sms.at, kind, text)
 
 
 def _becomes_client_by_reply(request: AbandonedRequest) -> bool:

@@ -74,7 +74,9 @@ class SweepReport:
     """changed by somebody else while this run had them: theirs counts"""
     errors: int = 0
     """an adapter raised; logged, and due again when the claim runs out"""
-    skipped: Mapping[Reason, int] = MappingProxyType({})
+    skipped: Mapping[Reason, int] = attrs.field(
+        default=MappingProxyType({}), repr=lambda counts: repr({**counts})
+    )
     """how often each reason spoke against a message that will not be sent"""
 
 
@@ -315,22 +317,33 @@ class _Run:
         self, request: AbandonedRequest, settings: BusinessSettings, now: datetime
     ) -> _Seen:
         """Settle a send that nobody has told the end of; it is never sent again."""
-        gateway = self._parts.sms
-        if isinstance(gateway, SupportsLookup):
-            found = gateway.find(sending.attempt_id_of(request.id))
-            if isinstance(found, Found):
-                taken = Accepted(provider_id=found.provider_id)
-                begin, at = request.message.begun, request.message.begun_at or now
-                after = self._parts.update(
-                    request,
-                    lambda r: sending.after_result(r, taken, begin=begin, at=at),
-                    settings,
-                    at=now,
-                )
-                self._commit_credits(after)
-                return _Seen("sent")
+        found = self._found(request)
+        if found is not None:
+            taken = Accepted(provider_id=found.provider_id)
+            begin, at = request.message.begun, request.message.begun_at or now
+            after = self._parts.update(
+                request,
+                lambda r: sending.after_result(r, taken, begin=begin, at=at),
+                settings,
+                at=now,
+            )
+            self._commit_credits(after)
+            return _Seen("sent")
         doubtful = sending.in_doubt(request, at=now, detail="claim ran out")
-        return self._saved(self._asked_again(doubtful, now), request, _Seen("unconfirmed"))
+        seen = _Seen("waiting" if doubtful is request else "unconfirmed")
+        return self._saved(self._asked_again(doubtful, now), request, seen)
+
+    def _found(self, request: AbandonedRequest) -> Found | None:
+        """The provider's own record of the message, if it can be asked and has one."""
+        gateway, attempt_id = self._parts.sms, sending.attempt_id_of(request.id)
+        if not isinstance(gateway, SupportsLookup):
+            return None
+        try:
+            found = gateway.find(attempt_id)
+        except Exception as error:  # no answer: as good as none
+            log.warning("sweep: look-up of %s ended with %s", attempt_id, type(error).__name__)
+            return None
+        return found if isinstance(found, Found) else None
 
     def _asked_again(self, request: AbandonedRequest, now: datetime) -> AbandonedRequest:
         """When the gateway is asked next what became of a message in doubt, if it can be."""

@@ -139,15 +139,15 @@ class AbandonedBookings:
         _check_numbers(secret, send_threads, send_timeout)
         given: dict[str, Any] = {
             "store": store,
-            "settings": settings or getattr(store, "settings", None),
-            "suppressions": suppressions or getattr(store, "suppressions", None),
-            "ledger": ledger or getattr(store, "ledger", None),
+            "settings": _given(settings, store, "settings"),
+            "suppressions": _given(suppressions, store, "suppressions"),
+            "ledger": _given(ledger, store, "ledger"),
             "sms": sms,
             "clients": clients,
             "catalogue": catalogue,
             "consents": consents,
             "credits": credits,
-            "clock": clock or SystemClock(),
+            "clock": SystemClock() if clock is None else clock,
         }
         _check_parts(given)
         parts = Parts(
@@ -184,6 +184,11 @@ _OPTIONAL: Final[dict[str, type]] = {
 }
 
 
+def _given(part: Any, store: Any, name: str) -> Any:
+    # Not by truth: a register of the host's own that is empty may well be false.
+    return getattr(store, name, None) if part is None else part
+
+
 def _check_parts(given: dict[str, Any]) -> None:
     """Raises one :class:`MissingPart` that names everything that is missing."""
     problems = dict(_problems(given))
@@ -204,7 +209,7 @@ def _problems(given: dict[str, Any]) -> Iterator[tuple[str, str]]:
         missing = [verb for verb in _verbs(port) if not callable(getattr(part, verb, None))]
         if missing:
             lacks = ", ".join(missing)
-            yield name, f"{name} is a {type(part).__name__}, which lacks {lacks} of {port.__name__}"
+            yield name, f"{name} ({type(part).__name__}) lacks {lacks} of {port.__name__}"
 
 
 def _verbs(port: type) -> list[str]:

@@ -234,6 +234,16 @@ def test_l8_activity_does_not_bring_a_deleted_request_back(world: World) -> None
     assert world.gateway.sent == []
 
 
+def test_l8_a_booking_told_late_does_not_bring_a_deleted_session_back(world: World) -> None:
+    request = world.visit(step=Step.PET)
+    world.visit(step=Step.TIME, at=START + 20 * MINUTE)
+    world.desk.delete(request.id)
+    world.book(at=START + 5 * MINUTE)
+    world.clock.advance(hours=5)
+    assert world.desk.dot() == 0
+    assert len(list(world.store.stream("paws"))) == 1
+
+
 # ── who is listed (C8, C9, C10) ─────────────────────────────────────────────────────────────────
 
 
@@ -420,7 +430,7 @@ NAIVE = datetime(2026, 1, 1)
         ({"session_id": ""}, "session_id"),
         ({"session_id": "s" * 201}, "session_id"),
         ({"client_id": "c" * 201}, "client_id"),
-        ({"resume_url": "u" * 2001}, "resume_url"),
+        ({"resume_url": "u" * 501}, "resume_url"),
         ({"form": BookingForm(preferred_at=NAIVE)}, "form.preferred_at"),
         ({"form": BookingForm(person=Person(first_name="x" * 501))}, "form.person.first_name"),
         ({"form": BookingForm(person=Person(email="x" * 501))}, "form.person.email"),

@@ -67,7 +67,7 @@ def test_l2_and_l4_the_list_opens_with_abandoned_newest_first(world: World) -> N
         (ListQuery(abandoned_to=START + HOUR), ["Zoë"]),
         (ListQuery(contacted_from=START), []),
     ],
-    ids=lambda value: "",
+    ids=lambda _: "",
 )
 def test_l2_l3_l4_filters_search_and_order(
     world: World, query: ListQuery, found: list[str]
@@ -448,3 +448,52 @@ def test_g1_every_call_of_the_staff_is_refused_without_the_feature() -> None:
         with pytest.raises(FeatureUnavailable, match="plan"):
             call()
     assert world.now_is(request) == request
+
+
+# ── corrections, cancellations, blocks ──────────────────────────────────────────────────────────
+
+
+def test_s_a_correction_by_hand_and_back(world: World) -> None:
+    request = world.visit()
+    assert world.desk.correct(request.id, Status.CONTACTED).status is Status.CONTACTED
+    assert world.sweep(hours=2).sent == 0
+    assert world.desk.correct(request.id, Status.ABANDONED).status is Status.ABANDONED
+    with pytest.raises(TransitionRefused):
+        world.desk.correct(request.id, Status.RECOVERED)
+    world.desk.scheduled(request.id, "a1")
+    with pytest.raises(TransitionRefused):
+        world.desk.correct(request.id, Status.ABANDONED)
+
+
+def test_s4_a_cancelled_appointment_stays_recovered_and_is_marked(world: World) -> None:
+    request = world.visit()
+    with pytest.raises(TransitionRefused):
+        world.desk.appointment_cancelled(request.id)
+    world.desk.scheduled(request.id, "a1")
+    with pytest.raises(TransitionRefused):
+        world.desk.appointment_cancelled(request.id, "another")
+    world.clock.advance(hours=1)
+    reversed_ = world.desk.appointment_cancelled(request.id, "a1")
+    assert reversed_.status is Status.RECOVERED
+    assert reversed_.recovery is not None
+    assert reversed_.recovery.reversed_at == START + HOUR
+    assert world.desk.appointment_cancelled(request.id, "a1") == reversed_
+
+
+def test_r6_a_blocked_phone_gets_nothing_until_it_is_unblocked(world: World) -> None:
+    request = world.visit()
+    other = world.visit("s2", at=START + MINUTE)
+    before = world.now_is(other).version
+    world.desk.block_phone(request.id)
+    assert world.now_is(other).version > before
+    world.reply("START")
+    assert world.desk.text(other.id, "Hi").reasons == (Reason.PHONE_BLOCKED,)
+    assert world.desk.explain(request.id).message_reasons == (Reason.PHONE_BLOCKED,)
+    world.desk.unblock_phone(request.id)
+    assert world.sweep(hours=2).sent == 1
+
+
+def test_a_request_without_a_phone_has_nothing_to_block(world: World) -> None:
+    request = world.visit(phone=None)
+    with pytest.raises(InvalidInput, match="phone"):
+        world.desk.block_phone(request.id)

@@ -124,9 +124,16 @@ def test_r7_one_message_per_phone_within_a_day(world: World) -> None:
     assert world.sweep(hours=2, minutes=5).sent == 1
     assert world.now_is(first).message.phase is MessagePhase.SENT
     assert world.now_is(second).message.reasons == (Reason.PHONE_MESSAGED_RECENTLY,)
+    explanation = world.desk.explain(second.id)
+    assert explanation.message_reasons == (Reason.PHONE_MESSAGED_RECENTLY,)
+    assert explanation.send_at == START + 2 * HOUR + 10 * MINUTE
+    assert "waits: the phone got a recovery message" in explanation.message
     world.sweep(hours=2)
     assert world.now_is(second).message.phase is MessagePhase.SKIPPED
-    assert Reason.MISSED in world.now_is(second).message.reasons
+    assert world.now_is(second).message.reasons == (
+        Reason.PHONE_MESSAGED_RECENTLY,
+        Reason.MISSED,
+    )
     assert len(world.gateway.sent) == 1
 
 

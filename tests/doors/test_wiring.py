@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from abandoned_booking import AbandonedBookings, BusinessSettings
 from abandoned_booking.errors import InvalidSettings, MissingPart, UnknownBusiness
 from abandoned_booking.gateways.console import ConsoleSmsGateway
-from abandoned_booking.ports import Accepted, OutboundSms
+from abandoned_booking.ports import Accepted, InboundSms, OutboundSms
 from abandoned_booking.stores.memory import MemoryStore
 from abandoned_booking.wiring import SystemClock
 
@@ -23,12 +23,12 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
         AbandonedBookings(HalfAStore(), sms=object(), clock=object())  # type: ignore[arg-type]
     said = str(caught.value)
     for part in (
-        "store is a HalfAStore, which lacks add, latest_of_session",
+        "store (HalfAStore) lacks add, latest_of_session",
         "settings is missing; give settings=<a SettingsStore>",
         "suppressions is missing",
         "ledger is missing",
-        "sms is a object, which lacks send of SmsGateway",
-        "clock is a object, which lacks now of Clock",
+        "sms (object) lacks send of SmsGateway",
+        "clock (object) lacks now of Clock",
     ):
         assert part in said
     assert caught.value.part == "store"
@@ -39,6 +39,31 @@ def test_a_part_of_ones_own_stands_in_for_the_stores() -> None:
     bookings = AbandonedBookings(MemoryStore(), settings=mine.settings)
     bookings.settings.put(BusinessSettings(business_id="paws", name="Paws"))
     assert mine.settings.get("paws") is not None
+
+
+def test_a_part_of_ones_own_counts_also_while_it_is_empty() -> None:
+    class Mine:
+        def __init__(self) -> None:
+            self.keys: set[str] = set()
+
+        def __len__(self) -> int:
+            return len(self.keys)
+
+        def add(self, business_id: str, key: str) -> None:
+            self.keys.add(f"{business_id} {key}")
+
+        def remove(self, business_id: str, key: str) -> None:
+            self.keys.discard(f"{business_id} {key}")
+
+        def contains(self, business_id: str, key: str) -> bool:
+            return f"{business_id} {key}" in self.keys
+
+    mine = Mine()
+    bookings = AbandonedBookings(MemoryStore(), suppressions=mine)
+    bookings.settings.put(BusinessSettings(business_id="paws", name="Paws"))
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    bookings.inbound.reply(InboundSms(business_id="paws", phone="+12125550199", body="STOP", at=at))
+    assert len(mine) == 1
 
 
 def test_settings_that_were_never_put_are_asked_for() -> None:

@@ -39,6 +39,7 @@ _SHORTEST_DELAY: Final = timedelta(minutes=10)
 _LONGEST_DELAY: Final = timedelta(hours=24)
 _LONGEST_ID: Final = 200
 _LONGEST_NAME: Final = 200
+_LONGEST_SPAN: Final = timedelta(days=366)
 
 
 @lru_cache(maxsize=1024)
@@ -75,7 +76,12 @@ class AfterDelay:
     def __init__(
         self, delay: timedelta | None = None, *, hours: float = 0, minutes: float = 0
     ) -> None:
-        given = (delay or timedelta()) + timedelta(hours=hours, minutes=minutes)
+        try:
+            given = (delay or timedelta()) + timedelta(hours=hours, minutes=minutes)
+        except (TypeError, ValueError, OverflowError):
+            raise InvalidSettings(
+                "is not a length of time; give AfterDelay(hours=2)", field="campaign.timing.delay"
+            ) from None
         if not _SHORTEST_DELAY <= given <= _LONGEST_DELAY:
             raise InvalidSettings(
                 f"is {given}; a delay is from 10 minutes to 24 hours", field="campaign.timing.delay"
@@ -83,14 +89,35 @@ class AfterDelay:
         self.__attrs_init__(given)
 
 
-def _as_time(given: time | str) -> time:
-    if isinstance(given, time):
-        return given
+def _as_time(given: time | str, field: str) -> time:
     try:
-        return time.fromisoformat(given)
+        at = given if isinstance(given, time) else time.fromisoformat(given)
     except (TypeError, ValueError):
         raise InvalidSettings(
-            "is not a time of day; give '09:00' or datetime.time(9)", field="campaign.timing.at"
+            "is not a time of day; give '09:00' or datetime.time(9)", field=field
+        ) from None
+    if at.tzinfo is not None:
+        raise InvalidSettings(
+            "has a zone of its own; give a plain time of day, which is read where it applies",
+            field=field,
+        )
+    return at
+
+
+def _as_clock_time(given: time | str) -> time:
+    return _as_time(given, "campaign.timing.at")
+
+
+def _as_quiet_time(given: time | str) -> time:
+    return _as_time(given, "compliance.quiet_hours")
+
+
+def _as_days(given: str) -> Days:
+    try:
+        return Days(given)
+    except ValueError:
+        raise InvalidSettings(
+            f"must be one of {', '.join(Days)}", field="campaign.timing.days"
         ) from None
 
 
@@ -98,16 +125,8 @@ def _as_time(given: time | str) -> time:
 class AtClockTime:
     """Send at a time of day in the business's zone: ``AtClockTime("09:00", Days.WEEKDAYS)``."""
 
-    at: time = attrs.field(converter=_as_time)
-    days: Days = attrs.field(default=Days.DAILY, converter=Days)
-
-    def __attrs_post_init__(self) -> None:
-        if self.at.tzinfo is not None:
-            raise InvalidSettings(
-                "has a zone of its own; give a plain time of day, it is read in the business's "
-                "timezone",
-                field="campaign.timing.at",
-            )
+    at: time = attrs.field(converter=_as_clock_time)
+    days: Days = attrs.field(default=Days.DAILY, converter=_as_days)
 
 
 Timing: TypeAlias = AfterDelay | AtClockTime
@@ -117,8 +136,8 @@ Timing: TypeAlias = AfterDelay | AtClockTime
 class QuietHours:
     """Local hours of the recipient between which a marketing text may be sent: ``[start, end)``."""
 
-    start: time = time(8)
-    end: time = time(21)
+    start: time = attrs.field(default=time(8), converter=_as_quiet_time)
+    end: time = attrs.field(default=time(21), converter=_as_quiet_time)
 
     def __attrs_post_init__(self) -> None:
         if not self.start < self.end:
@@ -169,7 +188,12 @@ class CompliancePolicy:
 
 
 def _recipients(given: Iterable[str]) -> frozenset[ClientType]:
-    return frozenset(map(ClientType, given))
+    try:
+        return frozenset(map(ClientType, given))
+    except ValueError:
+        raise InvalidSettings(
+            f"must be some of {', '.join(ClientType)}", field="campaign.recipients"
+        ) from None
 
 
 def _some_steps(given: Iterable[str] | None) -> frozenset[Step] | None:
@@ -254,7 +278,8 @@ class BusinessSettings:
             if not isinstance(given, str) or not given.strip() or len(given) > longest:
                 raise InvalidSettings(f"must be text of 1 to {longest} characters", field=field)
         zone_named(self.timezone)
-        if not (len(self.region) == 2 and self.region.isascii() and self.region.isupper()):
+        region = self.region
+        if not (len(region) == 2 and region.isascii() and region.isalpha() and region.isupper()):
             raise InvalidSettings(
                 "must be a country's two capital letters, such as 'US'", field="region"
             )
@@ -268,8 +293,8 @@ class BusinessSettings:
                 field="campaign.steps",
             )
         for field in ("listed_after", "late_grace", "one_message_within", "credited_within"):
-            if getattr(self, field) < timedelta(0):
-                raise InvalidSettings("must not be negative", field=field)
+            if not timedelta(0) <= getattr(self, field) <= _LONGEST_SPAN:
+                raise InvalidSettings("must be from nothing to 366 days", field=field)
         text.check_template(
             self.campaign.template, notice=text.opt_out_notice(self.opt_out_keyword)
         )

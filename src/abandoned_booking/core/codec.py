@@ -258,6 +258,7 @@ def request_from_dict(data: Mapping[str, Any]) -> AbandonedRequest:
         resume_url=get("resume_url"),
         status=Status(get("status", Status.ABANDONED)),
         route=Route(get("route", Route.LIST)),
+        routed_at=_optional_instant(get("routed_at")),
         withheld=tuple(map(Reason, get("withheld", ()))),
         contacts=tuple(map(_contact, get("contacts", ()))),
         message=_message(get("message")),

@@ -84,9 +84,6 @@ _PHASE_REASONS: Final = {
     MessagePhase.FAILED: Reason.GATEWAY_REFUSED,
 }
 
-_KEPT_FOR_GOOD: Final = frozenset({Reason.DELETED, Reason.MISSED})
-"""reasons of a skipped message that no later look changes (L8, T4)"""
-
 
 def assess(
     request: AbandonedRequest, settings: BusinessSettings, facts: Facts, now: datetime
@@ -104,7 +101,7 @@ def assess(
     due = due_of(request, settings, now) if settings.campaign.enabled else None
     if due is not None and due.missed:
         found.add(Reason.MISSED)
-    due_at = None if due is None or due.missed else due.at
+    due_at = None if due is None or due.missed else _not_before(request.message.retry_at, due.at)
     oldest = settings.compliance.not_older_than
     began_at = max(due_at, now) if due_at is not None else now
     if oldest is not None and began_at - request.abandoned_at > oldest:
@@ -113,9 +110,13 @@ def assess(
     return Assessment(reasons=reasons, send_at=None if reasons else due_at, due_at=due_at)
 
 
+def _not_before(retry_at: datetime | None, due_at: datetime) -> datetime:
+    """When it is due, once the gateway has had the time that it asked for."""
+    return due_at if retry_at is None else max(retry_at, due_at)
+
+
 def due_of(request: AbandonedRequest, settings: BusinessSettings, now: datetime) -> Due:
     """When the request's message is due by the campaign's timing and the quiet hours (T, R9)."""
-
     return message_due_at(
         settings.campaign.timing,
         abandoned_at=request.abandoned_at,
@@ -152,7 +153,8 @@ def _of_request(request: AbandonedRequest) -> Iterator[Reason]:
     if phase in _PHASE_REASONS:
         yield _PHASE_REASONS[phase]
     if phase is MessagePhase.SKIPPED:
-        yield from _KEPT_FOR_GOOD.intersection(request.message.reasons)
+        # Until something revives it, what spoke against it then holds (L8, T4, T5).
+        yield from request.message.reasons
     # A text of the staff whose end nobody knows: the person may have it already.
     if any(contact.state is ContactState.SENDING for contact in request.contacts):
         yield Reason.IN_DOUBT

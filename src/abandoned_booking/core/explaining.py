@@ -84,7 +84,9 @@ def explain(
     if not has_feature:
         unlisted = (Reason.FEATURE_UNAVAILABLE, *unlisted)
     reasons = _message_reasons(request, assessment)
-    send_at = None if reasons or request.message.phase in _OVER else assessment.send_at
+    send_at = None if request.message.phase in _OVER else assessment.send_at
+    if _waits(request, assessment, now):
+        reasons, send_at = request.message.reasons, request.next_action_at
     return Explanation(
         listed=not unlisted,
         listing_reasons=unlisted,
@@ -117,6 +119,16 @@ def _message_reasons(request: AbandonedRequest, assessment: Assessment) -> tuple
             return ()
 
 
+def _waits(request: AbandonedRequest, assessment: Assessment, now: datetime) -> bool:
+    """Whether it could go by now, but for what the sweep found in its way."""
+    return (
+        request.message.phase is MessagePhase.PENDING
+        and bool(request.message.reasons)
+        and assessment.send_at is not None
+        and assessment.send_at <= now
+    )
+
+
 def _listing(
     request: AbandonedRequest, unlisted: tuple[Reason, ...], settings: BusinessSettings
 ) -> str:
@@ -143,6 +155,11 @@ def _message(
         why = f": {_sentence(reasons)}" if reasons else ""
         return f"The recovery message {_WENT[phase]}{on}{why}."
     if send_at is not None:
+        if reasons:
+            return (
+                f"The recovery message waits: {_sentence(reasons)}; "
+                f"it is tried again on {_local(send_at, settings)}."
+            )
         if send_at <= now:
             return "The recovery message is due and goes with the next sweep."
         return f"The recovery message goes on {_local(send_at, settings)}."

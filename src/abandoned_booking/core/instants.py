@@ -6,19 +6,23 @@ from datetime import UTC, datetime
 
 from abandoned_booking.errors import InvalidInput
 
-__all__ = ["as_utc", "earliest"]
+__all__ = ["as_utc"]
 
 
 def as_utc(at: datetime, *, field: str) -> datetime:
-    """The same instant in UTC. Raises :class:`InvalidInput` for a naive one, naming ``field``."""
+    """The same instant in UTC.
+
+    Raises :class:`InvalidInput`, naming ``field``, for a naive one and for one that UTC cannot
+    hold: within hours of the calendar's ends.
+    """
     if at.utcoffset() is None:
         raise InvalidInput(
             "must be an aware datetime; give it a zone, for example datetime.now(timezone.utc)",
             field=field,
         )
-    return at if at.tzinfo is UTC else at.astimezone(UTC)
-
-
-def earliest(*instants: datetime | None) -> datetime | None:
-    """The earliest of those that are there."""
-    return min((at for at in instants if at is not None), default=None)
+    try:
+        return at if at.tzinfo is UTC else at.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput(
+            "is too near the first or last year of the calendar", field=field
+        ) from None

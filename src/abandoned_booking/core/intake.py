@@ -13,8 +13,8 @@ visitors), C10 (a reason for whoever is withheld), D1-D3 (the route to the leads
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -50,6 +50,7 @@ __all__ = [
     "decided",
     "first_request",
     "goes_on_after",
+    "has_route",
     "is_reachable",
     "left",
     "merged",
@@ -64,7 +65,7 @@ _T = TypeVar("_T", Person, Address)
 
 # ── bounds: every input has one, and its error names the field ──────────────────────────────────
 
-_LONGEST: Final = {"id": 200, "text": 500, "note": 10_000, "url": 2_000}
+_LONGEST: Final = {"id": 200, "text": 500, "note": 10_000, "url": 500}
 _MOST: Final = {"pets": 50, "services": 100, "answers": 200}
 
 
@@ -194,11 +195,12 @@ def first_request(
 def begins_anew(request: AbandonedRequest, progress: Progress) -> bool:
     """Whether progress on a session belongs to a new request: it was booked before that (C7).
 
-    A deleted request stays the session's request: activity does not bring it back (L8).
+    What was seen before it was closed, or is a repeat of that, does not (C3). A deleted request
+    stays the session's request: activity does not bring it back (L8).
     """
     return (
         request.closed_at is not None
-        and progress.at > request.closed_at
+        and progress.at > max(request.closed_at, request.abandoned_at)
         and request.deleted_at is None
     )
 
@@ -209,19 +211,21 @@ def merged(
     """The request with what the progress adds: the very same object if that is nothing (C3).
 
     The latest activity decides instant and step, and its values win; a late one only fills what is
-    still unknown. Two activities of one instant count as made in the order of the steps.
+    still unknown. Two activities of one instant count as made in the order of the steps. What is
+    from before the request, where the session has an earlier one, belongs to that.
     """
+    if request.sequence > 1 and progress.at < request.started_at:
+        return request
     rank = {step: place for place, step in enumerate(settings.steps)}
     latest = (request.abandoned_at, rank.get(request.step, -1) if request.step else -1)
-    is_news = (progress.at, rank[progress.step]) > latest and request.closed_at is None
-    form = (
-        _overlaid(request.form, progress.form)
-        if is_news
-        else _overlaid(progress.form, request.form)
-    )
+    is_in_time = request.closed_at is None or progress.at <= request.closed_at
+    is_news = is_in_time and (progress.at, rank[progress.step]) > latest
+    below, above = request.form, progress.form
+    if not is_news:
+        below, above = above, below
     changed = attrs.evolve(
         request,
-        form=form if form != request.form else request.form,
+        form=_overlaid(below, above),
         started_at=min(request.started_at, progress.at),
         furthest_step=max(
             (step for step in (request.furthest_step, progress.step) if step is not None),
@@ -244,11 +248,13 @@ def _overlaid(below: BookingForm, above: BookingForm) -> BookingForm:
         name: getattr(above, name) or getattr(below, name)
         for name in ("pets", "care_type", "services", "staff", "preferred_at", "note")
     }
-    answers: Mapping[str, str] = {**below.answers, **{k: v for k, v in above.answers.items() if v}}
+    answers = {question: answer for question, answer in above.answers.items() if answer}
+    answers |= {asked: answer for asked, answer in below.answers.items() if asked not in answers}
     return BookingForm(
         person=_overlaid_value(below.person, above.person),
         address=_overlaid_value(below.address, above.address),
-        answers=answers,
+        # The bound of one report is also that of all together.
+        answers=dict(islice(answers.items(), _MOST["answers"])),
         **filled,
     )
 
@@ -307,8 +313,8 @@ def decided(
 ) -> AbandonedRequest:
     """The request with client, visibility, route and listing instant decided.
 
-    ``before`` is the request as it was stored, if it was: what was listed by ``now`` keeps its
-    route (D3).
+    ``before`` is the request as it was stored, if it was: what has been listed by ``now``, or in
+    the leads, keeps its route (D3).
     """
     client_id = client_id_of(request, facts.matching_clients)
     existing = client_id is not None
@@ -326,9 +332,19 @@ def decided(
         phone=facts.phone,
         withheld=tuple(withheld),
     )
-    if before is not None and before.listed_at <= now:
-        return attrs.evolve(changed, listed_at=_listed_at(changed, settings))
-    return rerouted(changed, settings)
+    if before is None or not has_route(before, now=now):
+        return rerouted(changed, settings)
+    if changed.abandoned_at == before.abandoned_at:
+        return changed
+    routed_at = before.routed_at or before.listed_at
+    return attrs.evolve(changed, routed_at=routed_at, listed_at=_listed_at(changed, settings))
+
+
+def has_route(request: AbandonedRequest, *, now: datetime) -> bool:
+    """Whether the route is decided for good: it has been listed, or in the leads (D3)."""
+    if request.routed_at is not None:
+        return True
+    return request.listed_at <= now and not request.withheld
 
 
 def rerouted(request: AbandonedRequest, settings: BusinessSettings) -> AbandonedRequest:
@@ -375,13 +391,14 @@ def goes_on_after(closed: AbandonedRequest, booked: Booked) -> bool:
     return (
         closed.session_id == booked.session_id
         and closed.closed_at == booked.at
+        and closed.deleted_at is None
         and closed.abandoned_at > booked.at
     )
 
 
-def continued(request: AbandonedRequest) -> AbandonedRequest:
+def continued(request: AbandonedRequest, settings: BusinessSettings) -> AbandonedRequest:
     """The next request of the session: what was done after the booking (C7)."""
-    return AbandonedRequest(
+    following = AbandonedRequest(
         business_id=request.business_id,
         id=request_id_of(request.business_id, request.session_id, request.sequence + 1),
         session_id=request.session_id,
@@ -390,15 +407,16 @@ def continued(request: AbandonedRequest) -> AbandonedRequest:
         abandoned_at=request.abandoned_at,
         step=request.step,
         furthest_step=request.step,
-        listed_at=request.listed_at,
+        listed_at=request.abandoned_at + settings.listed_after,
         form=request.form,
         client_id=request.client_id,
         client_type=request.client_type,
         phone=request.phone,
         resume_url=request.resume_url,
-        route=request.route,
         withheld=request.withheld,
-    ).noted(request.abandoned_at, HistoryKind.OPENED, request.step)
+    )
+    following = following.noted(request.abandoned_at, HistoryKind.OPENED, request.step)
+    return rerouted(following, settings)
 
 
 def booked_only(booked: Booked) -> AbandonedRequest:
@@ -407,7 +425,7 @@ def booked_only(booked: Booked) -> AbandonedRequest:
     It is completed and never listed; it is there so that progress which arrives late does not
     open a request for a booking that the person has finished (C3).
     """
-    session_id = booked.session_id or ""
+    session_id, person = booked.session_id or "", booked.person or Person()
     return AbandonedRequest(
         business_id=booked.business_id,
         id=request_id_of(booked.business_id, session_id, 1),
@@ -416,8 +434,8 @@ def booked_only(booked: Booked) -> AbandonedRequest:
         abandoned_at=booked.at,
         step=None,
         listed_at=booked.at,
-        form=BookingForm(person=booked.person or Person()),
-        client_id=booked.person.client_id if booked.person else None,
+        form=BookingForm(person=person),
+        client_id=person.client_id or None,
         status=Status.COMPLETED,
         closed_at=booked.at,
     ).noted(booked.at, HistoryKind.CLIENT_BOOKED)

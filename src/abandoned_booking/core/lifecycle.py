@@ -126,7 +126,7 @@ TRANSITIONS: Final[Mapping[Status, Mapping[type[Event], tuple[Status, ...]]]] = 
         ContactMade: (_RECOVERED,),
         ContactFailed: (_RECOVERED,),
         ContactUndone: (_RECOVERED,),
-        # The same appointment again: nothing. Another one: refused.
+        # The same appointment again: nothing. Another one: refused, unless the first was cancelled.
         StaffScheduled: (_RECOVERED,),
         Booked: (_RECOVERED,),
         AppointmentCancelled: (_RECOVERED,),
@@ -168,7 +168,7 @@ def advance(request: AbandonedRequest, event: Event) -> AbandonedRequest:
 
 
 _ADVICE: Final = {
-    Status.RECOVERED: "it is recovered; cancel its appointment first",
+    Status.RECOVERED: "what is recovered stays so; a cancelled appointment is marked as reversed",
     Status.COMPLETED: "the client has booked already; there is nothing left to win back",
     Status.ABANDONED: "it has no appointment",
     Status.CONTACTED: "it has no appointment",
@@ -191,10 +191,18 @@ def _contact_made(
     contact = event.contact
     if contact in request.contacts:
         return request
-    others = tuple(known for known in request.contacts if known.id != contact.id)
-    listed_at = min(request.listed_at, contact.at)
+    known = next((known for known in request.contacts if known.id == contact.id), None)
+    if known is None:
+        contacts = (*request.contacts, contact)
+    else:
+        contacts = tuple(contact if one is known else one for one in request.contacts)
     changed = attrs.evolve(
-        request, status=allowed[0], contacts=(*others, contact), listed_at=listed_at
+        request,
+        # More news of a contact that counts already is no contact: what the staff have corrected
+        # since then stays (I3).
+        status=request.status if known is not None and known.counts else allowed[0],
+        contacts=contacts,
+        listed_at=min(request.listed_at, contact.at),
     )
     kind = HistoryKind.DELIVERED if contact.state is ContactState.DELIVERED else HistoryKind.CONTACT
     return changed.noted(contact.at, kind, contact.channel.value)
@@ -224,12 +232,15 @@ def _contact_withdrawn(
 def _scheduled(
     request: AbandonedRequest, event: StaffScheduled, allowed: tuple[Status, ...]
 ) -> AbandonedRequest:
-    if request.recovery is not None:
-        if event.appointment_id == request.recovery.appointment_id:
+    known = request.recovery
+    if known is not None:
+        if event.appointment_id == known.appointment_id:
             return request
-        raise _refused(
-            request, event, "it is recovered with another appointment; cancel that one first"
-        )
+        # One that was cancelled leaves room for another (S4).
+        if known.reversed_at is None:
+            raise _refused(
+                request, event, "it is recovered with another appointment; cancel that one first"
+            )
     recovery = Recovery(at=event.at, appointment_id=event.appointment_id, by_staff=True)
     changed = attrs.evolve(request, status=allowed[0], recovery=recovery, closed_at=event.at)
     return changed.noted(event.at, HistoryKind.SCHEDULED)

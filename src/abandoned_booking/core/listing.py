@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, assert_never
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -47,6 +47,7 @@ __all__ = [
     "cursor_after",
     "dot_query",
     "fold",
+    "instant_of",
     "is_listed",
     "matches",
     "paginate",
@@ -250,10 +251,11 @@ def _within(at: datetime | None, start: Boundary, end: Boundary) -> bool:
         return True
     if at is None:
         return False
-    return (start is None or _instant(start) <= at) and (end is None or at < _instant(end))
+    return (start is None or instant_of(start) <= at) and (end is None or at < instant_of(end))
 
 
-def _instant(boundary: date | datetime) -> datetime:
+def instant_of(boundary: date | datetime) -> datetime:
+    """An instant of a resolved query. Raises :class:`InvalidInput` for a local day."""
     if not isinstance(boundary, datetime):
         raise InvalidInput(
             "a local day reached a store; call query.resolved(zone) first", field="query"
@@ -338,6 +340,7 @@ def _digits(folded: str) -> str:
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_LONGEST_CURSOR: Final = 8_000
 _NEVER: Final = 1 << 62
 """sorts behind every instant"""
 
@@ -361,6 +364,8 @@ def sort_key(request: AbandonedRequest, query: ListQuery) -> SortKey:
             return (0 if name else 1, name, request.id)
         case Sort.STEP:
             return (_step_rank(request.step, query.step_order), newest, request.id)
+        case _:
+            assert_never(query.sort)
 
 
 def _step_rank(step: Step | None, order: tuple[Step, ...]) -> int:
@@ -381,11 +386,15 @@ def position_of(query: ListQuery) -> SortKey | None:
     if query.cursor is None:
         return None
     try:
-        padded = query.cursor + "=" * (-len(query.cursor) % 4)
+        padded = query.cursor[:_LONGEST_CURSOR] + "=" * (-len(query.cursor) % 4)
         fingerprint, *key = json.loads(base64.urlsafe_b64decode(padded))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         fingerprint, key = None, []
-    if fingerprint != _fingerprint(query) or [*map(type, key)] != _KEY_TYPES[query.sort]:
+    if (
+        fingerprint != _fingerprint(query)
+        or [*map(type, key)] != _KEY_TYPES[query.sort]
+        or any(isinstance(part, int) and abs(part) > _NEVER for part in key)
+    ):
         raise InvalidCursor(
             "is not a cursor of this list; leave it out to begin with the first page, and change "
             "neither filter, search nor sort between pages",

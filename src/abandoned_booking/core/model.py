@@ -51,7 +51,7 @@ _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 
 def masked(value: object) -> str:
     """What ``repr`` shows of a person's value: whether there is one, never what it is."""
-    return "None" if value is None else "'***'" if value else "''"
+    return "'***'" if value else repr(value) if value is None or value == "" else "{}"
 
 
 class _FastStrEnum(StrEnum):
@@ -256,6 +256,8 @@ class HistoryKind(_FastStrEnum):
     CORRECTED = "corrected"
     DELETED = "deleted"
     RESTORED = "restored"
+    PHONE_BLOCKED = "phone_blocked"
+    PHONE_UNBLOCKED = "phone_unblocked"
     MESSAGE_SKIPPED = "message_skipped"
     MESSAGE_BEGUN = "message_begun"
     MESSAGE_NOT_SENT = "message_not_sent"
@@ -465,6 +467,9 @@ class AbandonedRequest:
 
     status: Status = Status.ABANDONED
     route: Route = Route.LIST
+    routed_at: datetime | None = None
+    """when it was first listed, or went to the leads: the route stays from then on (D3). Kept once
+    new activity has moved ``listed_at`` away; before that, ``listed_at`` says it"""
     withheld: tuple[Reason, ...] = ()
     """why it is not listed whatever the time: no contact point, no applicable service, blocked"""
     contacts: tuple[Contact, ...] = ()
@@ -503,7 +508,8 @@ class AbandonedRequest:
         self, at: datetime, kind: HistoryKind, detail: str | None = None, *, text: str | None = None
     ) -> AbandonedRequest:
         """This request with one more line of history; the oldest go first past 200."""
-        entry = HistoryEntry(at=at, kind=kind, detail=detail, text=text)
+        plain = None if detail is None else str(detail)
+        entry = HistoryEntry(at=at, kind=kind, detail=plain, text=text)
         return attrs.evolve(self, history=(*self.history, entry)[-_HISTORY_KEPT:])
 
 

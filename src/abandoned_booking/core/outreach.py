@@ -71,7 +71,7 @@ def contact_result(
     """The request after the gateway's answer to a text of the staff."""
     match result:
         case Accepted():
-            return _accepted(request, contact_id, ContactState.ACCEPTED, at, result)
+            return _taken(request, contact_id, ContactState.ACCEPTED, at=at, answer=result)
         case NotSent():
             return contact_refused(request, contact_id, result.reason, at=at)
         case Rejected():
@@ -91,27 +91,27 @@ def contact_reported(
     reason: str | None,
     at: datetime,
 ) -> AbandonedRequest:
-    """The request after a delivery report for a text of the staff; twice and late does no harm."""
-    contact = contact_of(request, contact_id)
-    if contact is None:
-        return request
-    taken = Accepted(provider_id=provider_id or contact.provider_id or "")
+    """The request after a delivery report for a text of the staff; twice and late does no harm.
+
+    One for something that no gateway was asked to send (a call, say) changes nothing.
+    """
+    taken = Accepted(provider_id=provider_id or "")
     match state:
         case DeliveryState.ACCEPTED:
-            return _accepted(request, contact_id, ContactState.ACCEPTED, contact.at, taken)
+            return _taken(request, contact_id, ContactState.ACCEPTED, at=None, answer=taken)
         case DeliveryState.DELIVERED:
-            return _accepted(request, contact_id, ContactState.DELIVERED, contact.at, taken)
+            return _taken(request, contact_id, ContactState.DELIVERED, at=None, answer=taken)
         case DeliveryState.UNDELIVERED:
-            if contact.state in _FINAL:
+            contact = contact_of(request, contact_id)
+            if contact is None or contact.state not in _MAY_FAIL:
                 return request
-            counted = _accepted(request, contact_id, ContactState.ACCEPTED, contact.at, taken)
+            counted = _taken(request, contact_id, ContactState.ACCEPTED, at=None, answer=taken)
             return advance(counted, ContactFailed(contact_id=contact_id, at=at, reason=reason))
         case _:
             assert_never(state)
 
 
-_FINAL: Final = frozenset({ContactState.DELIVERED, ContactState.FAILED, ContactState.UNDONE})
-_RANK: Final = (
+_RANKS: Final = (
     ContactState.SENDING,
     ContactState.REFUSED,
     ContactState.ACCEPTED,
@@ -121,27 +121,31 @@ _RANK: Final = (
 """A report only ever moves a contact to the right: the order of their coming does not matter."""
 
 
-def _accepted(
+_MAY_FAIL: Final = _RANKS[: _RANKS.index(ContactState.FAILED)]
+
+
+def _taken(
     request: AbandonedRequest,
     contact_id: str,
     state: ContactState,
-    at: datetime,
+    *,
+    at: datetime | None,
     answer: Accepted,
 ) -> AbandonedRequest:
+    """The request whose contact the gateway took; ``at`` is when, if its own answer says so."""
     contact = contact_of(request, contact_id)
-    if contact is None or contact.state not in _RANK:
+    if contact is None or contact.state not in _RANKS:
         return request
-    if _RANK.index(state) <= _RANK.index(contact.state):
-        return request
-    taken = attrs.evolve(
+    told = attrs.evolve(
         contact,
-        state=state,
-        at=at,
-        provider_id=answer.provider_id or contact.provider_id,
+        provider_id=contact.provider_id or answer.provider_id or None,
         segments=answer.segments or contact.segments,
-        reason=None,
     )
-    return advance(request, ContactMade(contact=taken))
+    if _RANKS.index(state) > _RANKS.index(contact.state):
+        made = attrs.evolve(told, state=state, at=at or contact.at, reason=None)
+        return advance(request, ContactMade(contact=made))
+    # A report has overtaken the answer, which alone tells the segments.
+    return request if told == contact else attrs.evolve(request, contacts=_with(request, told))
 
 
 def _with(request: AbandonedRequest, changed: Contact) -> tuple[Contact, ...]:

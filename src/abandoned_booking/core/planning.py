@@ -17,7 +17,7 @@ import attrs
 
 from abandoned_booking.core.campaign import BusinessSettings
 from abandoned_booking.core.eligibility import Facts, assess, due_of, recovery_text
-from abandoned_booking.core.intake import rerouted
+from abandoned_booking.core.intake import has_route, rerouted
 from abandoned_booking.core.model import (
     AbandonedRequest,
     MessagePhase,
@@ -76,7 +76,6 @@ _PASSING: Final = frozenset(
     {
         Reason.PHONE_MESSAGED_RECENTLY,
         Reason.NO_CREDITS,
-        Reason.GATEWAY_UNAVAILABLE,
         Reason.IN_DOUBT,
     }
 )
@@ -100,7 +99,9 @@ def plan(
             return Send(to=request.phone.e164, text=text)
         return Wait(until=assessment.send_at)
     if Reason.MISSED in assessment.reasons:
-        return Skip(reasons=assessment.reasons)
+        # And what it was waiting for, so that "missed" is not all that is told (R8).
+        found = {*assessment.reasons, *request.message.reasons}
+        return Skip(reasons=tuple(reason for reason in Reason if reason in found))
     if Reason.CAMPAIGN_OFF in assessment.reasons or request.status is Status.CONTACTED:
         return Wait(until=None, reasons=assessment.reasons)
     if assessment.due_at is not None and assessment.due_at > now:
@@ -144,13 +145,13 @@ def replanned(
 ) -> AbandonedRequest:
     """The request under new settings (T5, D3): the very same object if they change nothing.
 
-    What is claimed or sent is untouched; what was missed stays missed (T4); what was listed by now
-    keeps its route.
+    What is claimed or sent is untouched; what was missed stays missed (T4); what has been listed,
+    or in the leads, keeps its route.
     """
     if not request.is_open or request.message.phase in _UNDER_WAY:
         return request
     changed = request
-    if request.listed_at > now:
+    if not has_route(request, now=now):
         changed = rerouted(changed, settings)
     if Reason.MISSED not in changed.message.reasons:
         changed = revived(changed)

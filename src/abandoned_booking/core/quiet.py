@@ -130,10 +130,10 @@ def _beginnings(
     """Every instant of a span at which a zone's hours may begin, and some more.
 
     They begin where the wall shows their start, which it may do twice, or where a change of the
-    clocks jumps into them. A date more on either side: clocks may go back across midnight.
+    clocks jumps into them. From the day before: clocks may go back across midnight.
     """
     on = since.astimezone(zone).date() - _DAY
-    while on <= until.astimezone(zone).date() + _DAY:
+    while on <= until.astimezone(zone).date():
         window = _window(on, hours, rules)
         if window is not None:
             wall = datetime.combine(on, window[0], zone)

@@ -48,12 +48,12 @@ class DueState(StrEnum):
     DUE = "due"
     """its instant has come, and the grace is not over"""
     MISSED = "missed"
-    """the grace is over, for good: a delay message only (T4)"""
+    """never: the grace of a delay is over (T4), or quiet hours do not end (R9)"""
 
 
 @attrs.frozen(kw_only=True)
 class Due:
-    """The nominal instant of a message, and how it stands to the ``now`` that was asked about.
+    """The instant of a message, and how it stands to the ``now`` that was asked about.
 
     ::
 
@@ -64,7 +64,7 @@ class Due:
     """
 
     at: datetime
-    """aware UTC; in the future exactly if the message is waiting"""
+    """aware UTC: the nominal instant; while waiting, when it goes, quiet hours included"""
     state: DueState
 
     @property
@@ -214,12 +214,13 @@ def _holds(days: Days, wall: datetime) -> bool:
 
 
 def _date_exists(wall: datetime) -> bool:
-    """Whether any instant bears the date of a wall time (T3): its first or its last one must."""
-    first = wall.replace(hour=0, minute=0, second=0, microsecond=0)
-    return any(
-        edge.astimezone(UTC).astimezone(wall.tzinfo).date() == wall.date()
-        for edge in (first, first + _DAY - _INSTANT)
-    )
+    """Whether any instant bears the date of a wall time (T3).
+
+    A gap of hours may swallow midnight, whose reading then lies later on that date. Only a gap of a
+    whole date carries it to another.
+    """
+    midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight.astimezone(UTC).astimezone(wall.tzinfo).date() == wall.date()
 
 
 def _beyond_the_calendar(field: str) -> InvalidInput:

@@ -191,7 +191,7 @@ def after_result(
     is_last = request.message.begun == begin
     match result:
         case Accepted():
-            return _accepted(request, _Step.ACCEPTED, result.provider_id, at, result.segments)
+            return _answered(request, result, at)
         case NotSent() if is_last:
             return _not_sent(request, result, at)
         case Rejected() if is_last:
@@ -209,6 +209,33 @@ def after_result(
             return request
         case _:
             assert_never(result)
+
+
+def _answered(request: AbandonedRequest, answer: Accepted, at: datetime) -> AbandonedRequest:
+    accepted = _accepted(
+        request,
+        _Step.ACCEPTED,
+        answer.provider_id,
+        at=at,
+        contacted_at=at,
+        segments=answer.segments,
+    )
+    if accepted is not request:
+        return accepted
+    # A report has overtaken the answer, which alone tells the segments.
+    provider_id = request.message.provider_id or answer.provider_id or None
+    segments = answer.segments or request.message.segments
+    changed = attrs.evolve(
+        request,
+        message=attrs.evolve(request.message, provider_id=provider_id, segments=segments),
+        contacts=tuple(
+            attrs.evolve(contact, provider_id=provider_id, segments=segments)
+            if contact.id == _CONTACT_ID
+            else contact
+            for contact in request.contacts
+        ),
+    )
+    return request if changed == request else changed
 
 
 def _not_sent(request: AbandonedRequest, result: NotSent, at: datetime) -> AbandonedRequest:
@@ -255,10 +282,10 @@ def skipped(
 def revived(request: AbandonedRequest) -> AbandonedRequest:
     """The request whose message is thought about again, after new activity or new settings.
 
-    What was deleted stays cancelled (L8).
+    What was deleted stays cancelled (L8), and what is closed stays closed.
     """
     phase = _next_phase(request, _Step.REVIVE)
-    if phase is None or Reason.DELETED in request.message.reasons:
+    if phase is None or not request.is_open or Reason.DELETED in request.message.reasons:
         return request
     message = attrs.evolve(request.message, phase=phase, reasons=(), settled_at=None)
     return attrs.evolve(request, message=message)
@@ -279,35 +306,32 @@ def after_report(
     """
     if not request.message.begun:
         return request
-    match state:
-        case DeliveryState.ACCEPTED:
-            return _accepted(request, _Step.ACCEPTED, provider_id, _sent_at(request, at))
-        case DeliveryState.DELIVERED:
-            return _accepted(request, _Step.DELIVERED, provider_id, _sent_at(request, at))
-        case DeliveryState.UNDELIVERED:
-            taken = _accepted(request, _Step.UNDELIVERED, provider_id, _sent_at(request, at))
-            if taken is request:
-                return request
-            failed = ContactFailed(contact_id=_CONTACT_ID, at=at, reason=reason)
-            return advance(taken, failed)
-        case _:
-            assert_never(state)
+    # What a report tells of happened when the message went out, not when the report came.
+    contacted_at = request.message.begun_at or at
+    taken = _accepted(request, _REPORTED[state], provider_id, at=at, contacted_at=contacted_at)
+    if taken is request or state is not DeliveryState.UNDELIVERED:
+        return taken
+    return advance(taken, ContactFailed(contact_id=_CONTACT_ID, at=at, reason=reason))
 
 
 _CONTACT_ID: Final = "m"
 """the contact that the recovery message is"""
 
 
-def _sent_at(request: AbandonedRequest, reported_at: datetime) -> datetime:
-    # What a report tells of happened when the message went out, not when the report came.
-    return request.message.begun_at or reported_at
+_REPORTED: Final = {
+    DeliveryState.ACCEPTED: _Step.ACCEPTED,
+    DeliveryState.DELIVERED: _Step.DELIVERED,
+    DeliveryState.UNDELIVERED: _Step.UNDELIVERED,
+}
 
 
 def _accepted(
     request: AbandonedRequest,
     step: _Step,
     provider_id: str | None,
+    *,
     at: datetime,
+    contacted_at: datetime,
     segments: int | None = None,
 ) -> AbandonedRequest:
     """The request whose message the provider took, and the contact that this is (R4, S2)."""
@@ -327,7 +351,7 @@ def _accepted(
     contact = Contact(
         id=_CONTACT_ID,
         channel=Channel.RECOVERY_MESSAGE,
-        at=known.at if known else at,
+        at=known.at if known else contacted_at,
         state=_CONTACT_STATES[phase],
         attempt_id=message.attempt_id,
         provider_id=message.provider_id,
