@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Status,
         Step,
     )
+    from abandoned_booking.core.retention import Retention
     from abandoned_booking.errors import AbandonedBookingError
     from abandoned_booking.ports import DeliveryReport, DeliveryState, InboundSms
     from abandoned_booking.wiring import AbandonedBookings
@@ -62,6 +63,7 @@ __all__ = [
     "Progress",
     "Reason",
     "RecoveryCampaign",
+    "Retention",
     "Sort",
     "Status",
     "Step",
@@ -77,6 +79,7 @@ _HOMES: Final = {
         "AbandonedRequest Address BookingForm CareType Channel ClientType Person Pet Reason "
         "Status Step"
     ),
+    "core.retention": "Retention",
     "errors": "AbandonedBookingError",
     "ports": "DeliveryReport DeliveryState InboundSms",
     "wiring": "AbandonedBookings",

@@ -18,11 +18,16 @@ import attrs
 from abandoned_booking.core import phone as phones
 from abandoned_booking.core.campaign import BusinessSettings
 from abandoned_booking.core.eligibility import Facts
+from abandoned_booking.core.events import Event, events_between
 from abandoned_booking.core.flow import Booked
 from abandoned_booking.core.instants import as_utc
-from abandoned_booking.core.intake import closed_by, person_of
-from abandoned_booking.core.model import AbandonedRequest, Person, Phone
+from abandoned_booking.core.intake import closed_by, owned_by, person_of
+from abandoned_booking.core.model import AbandonedRequest, MessagePhase, Person, Phone, Route
 from abandoned_booking.core.planning import rescheduled
+from abandoned_booking.core.privacy import anonymous
+from abandoned_booking.core.sending import attempt_id_of
+from abandoned_booking.core.text import fields_of
+from abandoned_booking.core.unsubscribe import Unsubscription, read_token, token_of
 from abandoned_booking.errors import (
     ConcurrentUpdate,
     FeatureUnavailable,
@@ -31,15 +36,20 @@ from abandoned_booking.errors import (
     UnknownBusiness,
 )
 from abandoned_booking.ports import (
+    AppointmentBook,
     ClientDirectory,
+    ClientDraft,
     Clock,
     ConsentRegister,
     CreditLedger,
+    EmailGateway,
+    LeadDirectory,
     PhoneLedger,
     RequestStore,
     ServiceCatalogue,
     SettingsStore,
     SmsGateway,
+    SupportsOpenSlots,
     SuppressionList,
 )
 
@@ -50,6 +60,7 @@ log: Final = logging.getLogger("abandoned_booking")
 Change = Callable[[AbandonedRequest], AbandonedRequest]
 
 _TRIES: Final = 200
+_GIVEN_UP: Final = (MessagePhase.PENDING, MessagePhase.SKIPPED)
 
 
 @attrs.frozen(kw_only=True)
@@ -73,11 +84,15 @@ class Parts:
     suppressions: SuppressionList
     ledger: PhoneLedger
     sms: SmsGateway | None
+    email: EmailGateway | None
     clients: ClientDirectory | None
+    leads: LeadDirectory | None
+    appointments: AppointmentBook | None
     catalogue: ServiceCatalogue | None
     consents: ConsentRegister | None
     credits: CreditLedger | None
     clock: Clock
+    on_event: Callable[[Event], object] | None
     has_feature: Callable[[str], bool]
     is_reachable: Callable[[AbandonedRequest, Phone | None], bool]
     secret: bytes = attrs.field(repr=False)
@@ -121,6 +136,27 @@ class Parts:
             blocked=self.keyed("blocked", business_id, e164),
         )
 
+    def email_suppression_of(self, business_id: str, email_key: str) -> str:
+        """The suppression key of an e-mail address at a business: whoever unsubscribed (B2)."""
+        return self.keyed("opted-out", business_id, email_key)
+
+    def has_unsubscribed(self, request: AbandonedRequest) -> bool:
+        """Whether the e-mail address of a request's person is on the suppression list."""
+        key = self.email_suppression_of(request.business_id, request.email_key or "")
+        return self.suppressions.contains(request.business_id, key)
+
+    def unsubscribe_token(self, request: AbandonedRequest) -> str:
+        """The token of the unsubscribe link in an e-mail to a request's person."""
+        key = self.email_suppression_of(request.business_id, request.email_key or "")
+        asked = Unsubscription(
+            business_id=request.business_id, request_id=request.id, key=key
+        )
+        return token_of(asked, secret=self.secret)
+
+    def unsubscription(self, token: str) -> Unsubscription | None:
+        """What a token asks for; ``None`` for one that was not made here."""
+        return read_token(token, secret=self.secret)
+
     def facts_of(self, request: AbandonedRequest, settings: BusinessSettings) -> Facts:
         """What the lists and registers say about a request's phone right now."""
         business_id, phone = request.business_id, request.phone
@@ -137,7 +173,72 @@ class Parts:
             phone_blocked=blocked,
             has_consent=consent,
             credits=None if self.credits is None else self.credits.balance(business_id),
+            next_open_slot_at=self._next_open_slot_at(request, settings.campaign.template),
         )
+
+    def fields_of(
+        self, request: AbandonedRequest, settings: BusinessSettings, *templates: str
+    ) -> dict[str, str]:
+        """The merge fields' values for one person, with a free time if a template offers one."""
+        slot_at = self._next_open_slot_at(request, *templates)
+        return fields_of(
+            request,
+            business_name=settings.name,
+            booking_url=settings.booking_url,
+            next_open_slot_at=None if slot_at is None else slot_at.astimezone(settings.zone),
+        )
+
+    def _next_open_slot_at(self, request: AbandonedRequest, *templates: str) -> datetime | None:
+        """The next free time, if one of the texts offers it and the host can tell."""
+        calendar = self.appointments
+        if not any("next_open_slot" in template for template in templates):
+            return None
+        if not isinstance(calendar, SupportsOpenSlots):
+            return None
+        try:
+            slots = calendar.open_slots(
+                request.business_id, request.form, after=self.now(), limit=1
+            )
+        except Exception as error:  # no answer: the text does without
+            log.warning("open slots of %s: %s", request.business_id, type(error).__name__)
+            return None
+        return as_utc(slots[0].at, field="slot.at") if slots else None
+
+    def draft_of(self, request: AbandonedRequest) -> ClientDraft:
+        """The profile that the visitor has pre-filled."""
+        return ClientDraft(
+            person=request.form.person,
+            form=request.form,
+            phone=request.phone.e164 if request.phone else None,
+        )
+
+    def add_client(
+        self,
+        request: AbandonedRequest,
+        draft: ClientDraft,
+        settings: BusinessSettings,
+        *,
+        at: datetime,
+    ) -> str | None:
+        """Make a request's person a client, once, and all their open requests the client's.
+
+        The key under which the host's list is asked is the person's, not the request's: two
+        requests of one person make one client, whoever adds them at the same time.
+        """
+        if self.clients is None:
+            return None
+        address = draft.phone or request.email_key or request.id
+        key = self.keyed("client", request.business_id, address)
+        client_id = self.clients.create(request.business_id, draft, key=key)
+        concerned = {found.id: found for found in self._visitors_like(request)}
+        for found in (concerned | {request.id: request}).values():
+            self.update(found, lambda r: owned_by(r, client_id, at=at), settings, at=at)
+        return client_id
+
+    def _visitors_like(self, request: AbandonedRequest) -> list[AbandonedRequest]:
+        person = person_of(request)
+        found = self.store.open_of_person(request.business_id, person)
+        return [one for one in found if one.route is Route.LIST]
 
     # ── the one way to change a request ─────────────────────────────────────────────────────────
 
@@ -148,11 +249,56 @@ class Parts:
             raise RequestNotFound(business_id, request_id)
         return found
 
-    def save(self, changed: AbandonedRequest, before: AbandonedRequest) -> AbandonedRequest | None:
-        """What is stored now if nobody was faster, else ``None``: compare-and-set."""
+    def save(
+        self,
+        changed: AbandonedRequest,
+        before: AbandonedRequest,
+        *,
+        text: str | None = None,
+    ) -> AbandonedRequest | None:
+        """What is stored now if nobody was faster, else ``None``: compare-and-set.
+
+        The host's listener is told of what has changed; ``text`` is what was written, if anything.
+        """
+        if before.erased_at is not None:
+            # What ends after an erasure is recorded, and nothing personal with it (G3).
+            changed, text = anonymous(changed), None
         if not self.store.save(changed, expected_version=before.version):
             return None
-        return attrs.evolve(changed, version=before.version + 1)
+        saved = attrs.evolve(changed, version=before.version + 1)
+        if (before.message.phase, saved.message.phase) == _GIVEN_UP:
+            self._free_credits(saved)
+        if self.on_event is not None:
+            self.tell(*events_between(before, saved, text=text))
+        return saved
+
+    def _free_credits(self, skipped: AbandonedRequest) -> None:
+        """Release what a sweep had set aside that died, or lost, before it could begin.
+
+        Nobody begins this message now: it was pending until this very save.
+        """
+        if self.credits is None:
+            return
+        try:
+            self.credits.release(skipped.business_id, owner=attempt_id_of(skipped.id))
+        except Exception as error:  # the host's ledger: whatever it raises
+            log.warning("credits of request %s: %s", skipped.id, type(error).__name__)
+
+    def tell(self, *events: Event) -> None:
+        """Tell the host's listener; whatever it raises is logged and changes nothing."""
+        listener = self.on_event
+        if listener is None:
+            return
+        for event in events:
+            try:
+                listener(event)
+            except Exception as error:  # the host's own code: whatever it raises
+                log.error(
+                    "listener failed on %s of business %s: %s",
+                    type(event).__name__,
+                    event.business_id,
+                    type(error).__name__,
+                )
 
     def update(
         self,
@@ -161,6 +307,7 @@ class Parts:
         settings: BusinessSettings,
         *,
         at: datetime,
+        text: str | None = None,
     ) -> AbandonedRequest:
         """The request changed and saved, however many others change it meanwhile.
 
@@ -174,7 +321,7 @@ class Parts:
             changed = change(current)
             if changed is current:
                 return current
-            saved = self.save(rescheduled(changed, settings, at=at), current)
+            saved = self.save(rescheduled(changed, settings, at=at), current, text=text)
             if saved is not None:
                 return saved
             current = self.load(request.business_id, request.id)

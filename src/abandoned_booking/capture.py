@@ -155,7 +155,9 @@ class Capture:
         for _ in range(_TRIES):
             latest = parts.store.latest_of_session(booked.business_id, booked.session_id or "")
             if latest is None:
-                heard_of = intake.booked_only(booked)
+                typed = booked.person.phone if booked.person else None
+                phone = parts.phone_of(typed, settings)
+                heard_of = intake.booked_only(booked, phone=phone)
                 if parts.store.add(heard_of):
                     return heard_of
                 continue

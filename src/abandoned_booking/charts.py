@@ -26,8 +26,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, TypeAlias
 
-from abandoned_booking.core.intervals import CONFIDENCE, Rate
-from abandoned_booking.core.performance import GroupBy, Performance
+from abandoned_booking.core.intervals import CONFIDENCE
+from abandoned_booking.core.performance import GroupBy, Performance, Tally
 from abandoned_booking.core.periods import Every
 from abandoned_booking.core.trends import HoursOfWeek, Trend
 from abandoned_booking.errors import InvalidInput
@@ -37,6 +37,7 @@ try:
     from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 except ImportError as error:
@@ -63,12 +64,10 @@ _STYLE: Final = {
     "axes.labelcolor": _INK,
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlepad": 12.0,
-    "axes.titlesize": 13.0,
-    "axes.titleweight": "bold",
     "figure.constrained_layout.h_pad": 0.1,
     "figure.constrained_layout.w_pad": 0.1,
+    "figure.titlesize": 13.0,
+    "figure.titleweight": "bold",
     "font.size": 10.0,
     "grid.color": "#e4e7eb",
     "legend.frameon": False,
@@ -112,7 +111,7 @@ def _styled(fonts: Sequence[str] = ()) -> Iterator[None]:
             if name.startswith(_STYLED)
         }
         style |= _STYLE
-        style |= {"font.family": "sans-serif", "font.sans-serif": [*fonts, "DejaVu Sans"]}
+        style |= {"font.family": [*fonts, "DejaVu Sans"]}
         with matplotlib.rc_context(style):
             yield
 
@@ -120,11 +119,18 @@ def _styled(fonts: Sequence[str] = ()) -> Iterator[None]:
 # ── the charts ──────────────────────────────────────────────────────────────────────────────────
 
 
-def funnel_by_step(performance: Performance, *, labels: Mapping[str, str] | None = None) -> Figure:
+def funnel_by_step(
+    performance: Performance,
+    *,
+    labels: Mapping[str, str] | None = None,
+    fonts: Sequence[str] = (),
+) -> Figure:
     """How many left at each step, and how many of them were contacted and recovered.
 
     One bar a step, in the business's order, first step on top. ``labels`` gives steps a name to be
-    shown; without one, ``additional_pet_info`` is shown as *Additional pet info*.
+    shown; without one, ``additional_pet_info`` is shown as *Additional pet info*. ``fonts`` are
+    families to be tried before DejaVu Sans, for names in a script that it lacks (such as
+    ``"Noto Sans CJK JP"``).
 
     Raises :class:`InvalidInput` unless ``performance`` is broken down by step alone.
     """
@@ -132,7 +138,7 @@ def funnel_by_step(performance: Performance, *, labels: Mapping[str, str] | None
         raise InvalidInput("must be broken down by step alone: by='step'", field="performance")
     names = [_label(row.group[0], labels or {}) for row in performance.rows]
     tallies = [row.tally for row in performance.rows]
-    with _styled():
+    with _styled(fonts):
         figure, (axes,) = _figure(height=1.9 + 0.5 * max(3, len(names)))
         places = range(len(names))
         for shade, height, name, widths in (
@@ -141,29 +147,22 @@ def funnel_by_step(performance: Performance, *, labels: Mapping[str, str] | None
             (_DARK, 0.26, "Recovered", [tally.recovered for tally in tallies]),
         ):
             axes.barh(places, widths, height=height, color=shade, label=name)
-        for place, tally in zip(places, tallies, strict=True):
-            axes.annotate(
-                f"{tally.abandoned:,} · {tally.contacted:,} · {tally.recovered:,}"
-                f"   {_percent(tally.recovery_rate)}",
-                (tally.abandoned, place),
-                xytext=(6, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=9,
-            )
         axes.set_yticks(places, labels=names)
-        axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
+        axes.set_ylim(max(len(names), 3) - 0.4, -0.6)
         _count_axis(axes, "x", highest=max((t.abandoned for t in tallies), default=0))
-        # Room for the figures at the end of the longest bar.
-        axes.set_xlim(0, axes.get_xlim()[1] * 1.35)
-        axes.set_xlabel("Requests   (abandoned · contacted · recovered   recovery rate)")
+        # On an axis of their own, for which the layout leaves room however long they are.
+        figures = axes.secondary_yaxis("right")
+        figures.set_yticks(places, labels=[_figures(tally) for tally in tallies])
+        figures.tick_params(length=0)
+        figures.spines["right"].set_visible(False)
+        axes.set_xlabel("Requests: abandoned · contacted · recovered (recovery rate)")
         axes.set_ylabel("Step at which it was left")
-        _title(axes, "Where bookings are left, and how many are won back")
+        _title(figure, "Where bookings are left, and how many are won back")
         if names:
             figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
         else:
             _nothing(axes)
-        return figure
+        return _laid_out(figure)
 
 
 def recovery_over_time(trend: Trend, *, confidence: float = CONFIDENCE) -> Figure:
@@ -197,6 +196,8 @@ def recovery_over_time(trend: Trend, *, confidence: float = CONFIDENCE) -> Figur
                 color=_DARK,
                 marker="o",
                 markersize=4,
+                # Whole at 0 and at 100 %, where the axes end.
+                clip_on=False,
                 label=None if number else "Recovery rate",
             )
         upper.set_ylim(0, min(1.0, max([0.1, *(b.high for b in bands if b)]) * 1.05))
@@ -210,31 +211,32 @@ def recovery_over_time(trend: Trend, *, confidence: float = CONFIDENCE) -> Figur
         _count_axis(lower, "y", highest=max(abandoned, default=0), most=3)
         lower.set_ylabel("Abandoned")
         _date_axis(upper, lower, trend)
-        _title(upper, f"Recovery rate by {trend.every.value}")
+        _title(figure, f"Recovery rate by {trend.every.value}")
         if known:
             figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=2)
         else:
             _nothing(upper)
-        return figure
+        return _laid_out(figure)
 
 
 def abandonment_heat_map(hours: HoursOfWeek) -> Figure:
     """How many requests were abandoned in each hour of each weekday: the darker, the more."""
     highest = max(max(day) for day in hours.counts)
     with _styled():
-        figure, (axes,) = _figure(width=10, height=4.2)
+        figure, (axes,) = _figure(width=10, height=4)
+        shades = LinearSegmentedColormap.from_list("lightness", ["white", _MIDDLE, _DARK])
         mesh = axes.pcolormesh(
-            hours.counts, cmap="Greys", vmin=0, vmax=max(highest, 1), edgecolors="white", lw=1
+            hours.counts, cmap=shades, vmin=0, vmax=max(highest, 1), edgecolors=_PALE, lw=0.5
         )
         for day, counts in enumerate(hours.counts):
             for hour, number in enumerate(counts):
                 if number:
-                    shade = "white" if number > 0.55 * highest else _INK
+                    # Where either is read best: about the lightness of a fifth.
+                    shade = "white" if number > 0.62 * highest else _INK
                     axes.text(
-                        hour + 0.5, day + 0.5, _short(number), color=shade, fontsize=7,
+                        hour + 0.5, day + 0.5, _short(number), color=shade, fontsize=8,
                         ha="center", va="center",
                     )  # fmt: skip
-        axes.set_aspect("equal")
         axes.invert_yaxis()
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
@@ -242,14 +244,14 @@ def abandonment_heat_map(hours: HoursOfWeek) -> Figure:
         axes.set_xticks(range(0, 25, 2), labels=[f"{hour:02}" for hour in range(0, 25, 2)])
         axes.set_xlabel(f"Hour of the day ({hours.timezone})")
         axes.set_ylabel("Day of the week")
-        _title(axes, "When bookings are left")
-        bar = figure.colorbar(mesh, ax=axes, shrink=0.62, pad=0.02, label="Requests abandoned")
+        _title(figure, "When bookings are left")
+        bar = figure.colorbar(mesh, ax=axes, pad=0.02, label="Requests abandoned")
         bar.outline.set_visible(False)
         bar.locator = MaxNLocator(nbins=5, integer=True)
         bar.update_ticks()
         if not highest:
             _nothing(axes)
-        return figure
+        return _laid_out(figure)
 
 
 # ── parts of charts ─────────────────────────────────────────────────────────────────────────────
@@ -258,21 +260,28 @@ def abandonment_heat_map(hours: HoursOfWeek) -> Figure:
 def _figure(
     *, width: float = 8, height: float, heights: tuple[int, ...] = (1,)
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of so many inches with one axes below the other; the layout clips no label."""
+    """A figure of so many inches with one axes below the other."""
     figure = Figure(figsize=(width, height), layout="constrained")
     grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     return figure, [figure.add_subplot(grid[place, 0]) for place in range(len(heights))]
 
 
-def _title(axes: Axes, title: str) -> None:
-    axes.set_title(title)
-    axes.figure.set_label(title)
+def _laid_out(figure: Figure) -> Figure:
+    """The figure with room for every label; it keeps that, so that each saving is alike."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
+def _title(figure: Figure, title: str) -> None:
+    figure.suptitle(title, x=0.01, horizontalalignment="left")
+    figure.set_label(title)
 
 
 def _nothing(axes: Axes) -> None:
     axes.text(
         0.5, 0.5, "Nothing was abandoned in this period", transform=axes.transAxes,
-        ha="center", va="center", color=_INK,
+        ha="center", va="center", color=_INK, bbox={"facecolor": "white", "linewidth": 0},
     )  # fmt: skip
 
 
@@ -296,7 +305,9 @@ def _date_axis(upper: Axes, lower: Axes, trend: Trend) -> None:
     for axes in (upper, lower):
         axes.set_xlim(-0.6, max(len(points), 1) - 0.4)
         axes.set_xticks(shown, labels=written)
-    lower.tick_params(axis="x", rotation=30 if len(shown) > 6 else 0)
+    if len(shown) > 6:
+        for label in lower.get_xticklabels():
+            label.set(rotation=30, horizontalalignment="right", rotation_mode="anchor")
     lower.set_xlabel({Every.DAY: "Day", Every.WEEK: "Week from", Every.MONTH: "Month"}[trend.every])
 
 
@@ -317,8 +328,11 @@ def _label(value: str | None, labels: Mapping[str, str]) -> str:
     return plain if len(plain) <= _LONGEST_LABEL else plain[: _LONGEST_LABEL - 1] + "…"
 
 
-def _percent(rate: Rate) -> str:
-    return f"({rate.value:.0%})" if rate.value is not None else ""
+def _figures(tally: Tally) -> str:
+    """For example ``120 · 80 · 22 (18%)``."""
+    counts = f"{tally.abandoned:,} · {tally.contacted:,} · {tally.recovered:,}"
+    share = tally.recovery_rate.value
+    return counts if share is None else f"{counts} ({share:.0%})"
 
 
 def _short(number: int) -> str:
@@ -338,14 +352,11 @@ def save(
     *,
     format: Format | None = None,
     dpi: int = 150,
-    fonts: Sequence[str] = (),
 ) -> None:
     """Write a chart as PNG or SVG to a path or a binary file object.
 
     Without ``format`` the path's ending says which. ``dpi`` is the PNG's dots per inch: 150 make
-    1,200 pixels of 8 inches. ``fonts`` are families to be tried before DejaVu Sans, for steps named
-    in a script that it lacks (such as ``"Noto Sans CJK JP"``). Nothing is written before the whole
-    chart is drawn.
+    1,200 pixels of 8 inches. Nothing is written before the whole chart is drawn.
 
     Raises :class:`InvalidInput` for another format, for a file object without ``format``, for a dpi
     that is not 10 to 1,200, and for a path that cannot be written to.
@@ -358,7 +369,7 @@ def save(
         )
     if not 10 <= dpi <= 1_200:
         raise InvalidInput("must be 10 to 1200", field="dpi")
-    drawn = _drawn(chart, chosen, dpi, fonts)
+    drawn = _drawn(chart, chosen, dpi)
     if not isinstance(target, (str, PathLike)):
         target.write(drawn)
         return
@@ -371,9 +382,9 @@ def save(
         ) from error
 
 
-def _drawn(chart: Figure, chosen: str, dpi: int, fonts: Sequence[str]) -> bytes:
+def _drawn(chart: Figure, chosen: str, dpi: int) -> bytes:
     written = BytesIO()
-    with _styled(fonts):
+    with _styled():
         if chosen == "svg":
             # No date, no version: the same chart gives the same bytes.
             metadata = {"Date": None, "Creator": None, "Title": chart.get_label() or None}

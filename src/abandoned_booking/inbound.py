@@ -2,7 +2,7 @@
 
 Rules held here: I1 (opt-out and resubscribe words), I2 (a reply makes a new visitor a client), I3
 (delivery reports; everything may come twice, late, out of order, or for something unknown), I4
-(once an opt-out has returned, no send begins).
+(once an opt-out has returned, no send begins), B2 (one click unsubscribes from e-mails).
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ import attrs
 
 from abandoned_booking._door import Parts
 from abandoned_booking.core import outreach, sending
+from abandoned_booking.core import phone as phones
 from abandoned_booking.core.campaign import BusinessSettings
+from abandoned_booking.core.events import OptedOut
 from abandoned_booking.core.instants import as_utc
 from abandoned_booking.core.keywords import Keyword, keyword_of
 from abandoned_booking.core.model import (
     AbandonedRequest,
+    Channel,
     ClientType,
     HistoryEntry,
     HistoryKind,
@@ -27,9 +30,10 @@ from abandoned_booking.core.model import (
     Phone,
     Route,
 )
-from abandoned_booking.ports import ClientDraft, DeliveryReport, InboundSms
+from abandoned_booking.core.unsubscribe import Unsubscription
+from abandoned_booking.ports import DeliveryReport, InboundSms
 
-__all__ = ["Inbound", "ReplyOutcome"]
+__all__ = ["Inbound", "ReplyOutcome", "Suppressed"]
 
 
 class ReplyOutcome(StrEnum):
@@ -40,6 +44,16 @@ class ReplyOutcome(StrEnum):
     REPLY = "reply"
     IGNORED = "ignored"
     """from something that is not a phone number, or a repeat of an old resubscribe word"""
+
+
+@attrs.frozen(kw_only=True)
+class Suppressed:
+    """Whether a phone is on a business's suppression list, and by whom (R6)."""
+
+    opted_out: bool
+    """the person asked for it, or was forgotten"""
+    blocked: bool
+    """the staff have blocked the number"""
 
 
 @attrs.frozen
@@ -78,6 +92,44 @@ class Inbound:
                 return self._replied(sms, phone, settings)
             case _:
                 assert_never(keyword)
+
+    def opt_out(self, business_id: str, phone: str, *, at: datetime | None = None) -> bool:
+        """A person asked by another road than a text to get none any more: by phone, at the desk.
+
+        Does what an opt-out word does (I1, I4). Returns whether that is new. ``at`` is now unless
+        told.
+
+        Raises :class:`UnknownBusiness`, :class:`InvalidPhone`; :class:`InvalidInput` for a naive
+        instant.
+        """
+        sms, number, settings = self._asked(business_id, phone, at)
+        is_new = not self.suppressed(business_id, phone).opted_out
+        self._opted_out(sms, number, settings)
+        return is_new
+
+    def opt_in(self, business_id: str, phone: str, *, at: datetime | None = None) -> bool:
+        """A person who had opted out asked by another road to get texts again (I1).
+
+        Returns whether they had. What the staff blocked stays blocked. Raises as :meth:`opt_out`.
+        """
+        sms, number, settings = self._asked(business_id, phone, at)
+        had = self.suppressed(business_id, phone).opted_out
+        if had:
+            self._lift(sms, number, settings)
+        return had
+
+    def suppressed(self, business_id: str, phone: str) -> Suppressed:
+        """Whether a phone is on the suppression list. The list itself holds keyed hashes only.
+
+        Raises :class:`UnknownBusiness`, :class:`InvalidPhone`.
+        """
+        parts = self._parts
+        number = phones.parse(phone, region=parts.settings_of(business_id).region)
+        keys = parts.suppression_of(business_id, number.e164)
+        return Suppressed(
+            opted_out=parts.suppressions.contains(business_id, keys.opted_out),
+            blocked=parts.suppressions.contains(business_id, keys.blocked),
+        )
 
     def delivery(self, report: DeliveryReport) -> bool:
         """A gateway reports what became of a message (I3).
@@ -118,10 +170,62 @@ class Inbound:
         if parts.credits is not None:
             contact = outreach.contact_of(after, contact_id)
             spent = contact.segments if contact is not None else None
-            parts.credits.commit(report.business_id, owner=report.attempt_id, credits=spent or 1)
+            if contact is None or contact.channel is not Channel.EMAIL:
+                parts.credits.commit(
+                    report.business_id, owner=report.attempt_id, credits=spent or 1
+                )
         return True
 
+    def unsubscribe(self, token: str) -> bool:
+        """Somebody clicked on *unsubscribe* in an e-mail, or their mail program did (B2, RFC 8058).
+
+        Call it for a POST only, with the token from the link. A GET must have no effect (mail
+        scanners open every link): answer it with a page whose button POSTs.
+
+        Returns True once the address is on the business's list, also for a repeat: from then on no
+        e-mail to it begins. False for what is no token of ours, whatever is wrong with it; nothing
+        is changed then. It works as well for people who have been erased, and without the feature.
+        """
+        parts, asked = self._parts, self._parts.unsubscription(token)
+        if asked is None:
+            return False
+        is_repeat = parts.suppressions.contains(asked.business_id, asked.key)
+        parts.suppressions.add(asked.business_id, asked.key)
+        address = self._note_unsubscribed(asked)
+        if address is not None and not is_repeat:
+            parts.tell(OptedOut(business_id=asked.business_id, address=address, at=parts.now()))
+        return True
+
+    def _note_unsubscribed(self, asked: Unsubscription) -> str | None:
+        """Move the version of every open request of that address; returns the address, if known."""
+        parts, business_id, now = self._parts, asked.business_id, self._parts.now()
+        settings = parts.settings.get(business_id)
+        request = parts.store.get(business_id, asked.request_id)
+        address = None if request is None else request.email_key
+        if settings is None or address is None:
+            return None
+        if parts.email_suppression_of(business_id, address) != asked.key:
+            return None  # the request has another address by now
+
+        def noted(found: AbandonedRequest) -> AbandonedRequest:
+            known = any(entry.kind is HistoryKind.UNSUBSCRIBED for entry in found.history)
+            return found if known else found.noted(now, HistoryKind.UNSUBSCRIBED)
+
+        for found in parts.store.open_of_person(business_id, Person(email=address)):
+            parts.update(found, noted, settings, at=now)
+        return address
+
     # ── opt-out and back (I1, I4) ───────────────────────────────────────────────────────────────
+
+    def _asked(
+        self, business_id: str, phone: str, at: datetime | None
+    ) -> tuple[InboundSms, Phone, BusinessSettings]:
+        """What somebody asked for by another road, as the text that would have said it."""
+        settings = self._parts.settings_of(business_id)
+        number = phones.parse(phone, region=settings.region)
+        asked_at = self._parts.now() if at is None else as_utc(at, field="at")
+        sms = InboundSms(business_id=business_id, phone=number.e164, body="", at=asked_at)
+        return sms, number, settings
 
     def _opted_out(self, sms: InboundSms, phone: Phone, settings: BusinessSettings) -> ReplyOutcome:
         suppressions, business_id = self._parts.suppressions, sms.business_id
@@ -129,6 +233,8 @@ class Inbound:
         is_repeat = suppressions.contains(business_id, key)
         suppressions.add(business_id, key)
         self._note(sms, phone, settings, HistoryKind.OPTED_OUT, is_repeat=is_repeat)
+        if not is_repeat:
+            self._parts.tell(OptedOut(business_id=business_id, address=phone.e164, at=sms.at))
         return ReplyOutcome.OPTED_OUT
 
     def _opted_in(self, sms: InboundSms, phone: Phone, settings: BusinessSettings) -> ReplyOutcome:
@@ -139,10 +245,13 @@ class Inbound:
         if suppressions.contains(business_id, told) or self._later_opt_out(sms, phone):
             return ReplyOutcome.IGNORED
         suppressions.add(business_id, told)
-        key = self._parts.suppression_of(business_id, phone.e164).opted_out
-        suppressions.remove(business_id, key)
-        self._note(sms, phone, settings, HistoryKind.OPTED_IN)
+        self._lift(sms, phone, settings)
         return ReplyOutcome.OPTED_IN
+
+    def _lift(self, sms: InboundSms, phone: Phone, settings: BusinessSettings) -> None:
+        key = self._parts.suppression_of(sms.business_id, phone.e164).opted_out
+        self._parts.suppressions.remove(sms.business_id, key)
+        self._note(sms, phone, settings, HistoryKind.OPTED_IN)
 
     def _later_opt_out(self, sms: InboundSms, phone: Phone) -> bool:
         return any(
@@ -194,16 +303,7 @@ class Inbound:
         if not messaged or self._parts.clients is None:
             return
         latest = max(messaged, key=lambda request: request.abandoned_at)
-        draft = ClientDraft(
-            person=latest.form.person,
-            form=latest.form,
-            phone=latest.phone.e164 if latest.phone else None,
-        )
-        client_id = self._parts.clients.create(settings.business_id, draft, key=latest.id)
-        for request in visitors:
-            self._parts.update(
-                request, lambda found: _owned_by(found, client_id, at), settings, at=at
-            )
+        self._parts.add_client(latest, self._parts.draft_of(latest), settings, at=at)
 
 
 _LONGEST_REPLY = 2_000
@@ -218,12 +318,3 @@ def _tells_of(entry: HistoryEntry, sms: InboundSms, kind: HistoryKind, text: str
 
 def _becomes_client_by_reply(request: AbandonedRequest) -> bool:
     return request.client_type is ClientType.NEW_VISITOR and request.route is Route.LIST
-
-
-def _owned_by(request: AbandonedRequest, client_id: str, at: datetime) -> AbandonedRequest:
-    if request.client_id is not None:
-        return request
-    changed = attrs.evolve(
-        request, client_id=client_id, client_type=ClientType.EXISTING_CLIENT, withheld=()
-    )
-    return changed.noted(at, HistoryKind.CLIENT_ADDED)

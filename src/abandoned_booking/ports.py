@@ -10,13 +10,14 @@ Every instant is an aware UTC ``datetime`` with microseconds, and must come back
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
 from abandoned_booking.core.campaign import BusinessSettings
+from abandoned_booking.core.email import Mailbox, has_forbidden_characters, mail_address
 from abandoned_booking.core.listing import ListQuery, Page
 from abandoned_booking.core.model import (
     AbandonedRequest,
@@ -25,6 +26,8 @@ from abandoned_booking.core.model import (
     Person,
     masked,
 )
+from abandoned_booking.core.performance import GroupBy, Performance
+from abandoned_booking.core.periods import Period
 from abandoned_booking.core.sending import (
     Accepted,
     DeliveryState,
@@ -33,9 +36,13 @@ from abandoned_booking.core.sending import (
     SendResult,
     Unknown,
 )
+from abandoned_booking.errors import InvalidInput
 
 __all__ = [
+    "LEAD_CHANNEL",
     "Accepted",
+    "AppointmentBook",
+    "AppointmentDraft",
     "ClientDirectory",
     "ClientDraft",
     "Clock",
@@ -43,12 +50,16 @@ __all__ = [
     "CreditLedger",
     "DeliveryReport",
     "DeliveryState",
+    "EmailGateway",
     "Found",
     "InboundSms",
+    "LeadDirectory",
     "LookupResult",
     "LookupUnavailable",
+    "Mailbox",
     "NotFound",
     "NotSent",
+    "OutboundEmail",
     "OutboundSms",
     "Page",
     "PhoneLedger",
@@ -57,8 +68,14 @@ __all__ = [
     "SendResult",
     "ServiceCatalogue",
     "SettingsStore",
+    "Slot",
     "SmsGateway",
+    "SupportsErasure",
+    "SupportsExpiry",
     "SupportsLookup",
+    "SupportsOpenSlots",
+    "SupportsPersonSearch",
+    "SupportsTally",
     "SuppressionList",
     "Unknown",
 ]
@@ -172,6 +189,72 @@ class RequestStore(Protocol):
 
 
 @runtime_checkable
+class SupportsPersonSearch(Protocol):
+    """A request store that finds every request of a person, closed ones too."""
+
+    def all_of_person(self, business_id: str, person: Person) -> Sequence[AbandonedRequest]:
+        """Read every request of a person.
+
+        Returns: what ``open_of_person`` does, in every status.
+        Called by: ``bookings.forget`` and ``bookings.data_of`` (G3). Without it they read the whole
+        business.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsExpiry(Protocol):
+    """A request store that finds old requests without reading the younger ones."""
+
+    def abandoned_before(self, business_id: str, before: datetime) -> Iterator[AbandonedRequest]:
+        """Read every request with ``abandoned_at`` before that instant and no ``erased_at``.
+
+        Must: use memory that does not grow with their number; allow other calls, writes to these
+        very requests included, while it is being read.
+        May: leave out a request, or give it twice, that is changed meanwhile; any order.
+        Called by: ``bookings.purge_older_than`` (G3). Without it the whole business is read.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsErasure(Protocol):
+    """A request store whose files keep copies of what was overwritten, and that can remove them."""
+
+    def erase_traces(self, business_id: str) -> bool:
+        """Leave no copy of what ``save`` has replaced: logs, freed pages, indexes.
+
+        Returns: True if none is left where the store writes; False if others were in the way: it
+        should be called again.
+        Must: change nothing that can be read through the store.
+        May: take long, and keep writers waiting; do so for all businesses at once.
+        Called by: ``bookings.forget`` and ``bookings.purge_older_than``, at their end (G3).
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsTally(Protocol):
+    """A request store that adds the figures of a report up itself."""
+
+    def tally(
+        self,
+        business_id: str,
+        period: Period,
+        *,
+        by: GroupBy | str | Iterable[GroupBy | str],
+        settings: BusinessSettings,
+        now: datetime,
+    ) -> Performance:
+        """Returns: what :func:`abandoned_booking.core.performance.tally` gives for all requests of
+        the business, to the last figure.
+
+        Called by: ``desk.performance``. A store without it is streamed.
+        """
+        ...
+
+
+@runtime_checkable
 class SettingsStore(Protocol):
     """Where each business's settings live."""
 
@@ -220,7 +303,7 @@ class SuppressionList(Protocol):
 
 @runtime_checkable
 class PhoneLedger(Protocol):
-    """When each phone was last promised a recovery message, so that it gets one a day (R7)."""
+    """Which phone was promised what, and when: a recovery message a day, a mass message once (R7)."""
 
     def reserve(
         self, business_id: str, phone: str, *, owner: str, at: datetime, not_within: timedelta
@@ -233,7 +316,8 @@ class PhoneLedger(Protocol):
         Must: be one atomic statement: of N concurrent owners exactly one gets True; be durable
         before it returns. ``phone`` is an opaque key: compare it as it is. A reservation in the
         future (a clock that was set back) is in force.
-        Called by: the sweep, right before *begin*.
+        Called by: the sweep, right before *begin*; the desk, right before a mass message goes
+        out, with a key for each operation and person and a ``not_within`` of 100 years.
         """
         ...
 
@@ -349,6 +433,60 @@ class InboundSms:
     """the provider's id of the text: a repeat of it is passed over"""
 
 
+# ── e-mails ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@attrs.frozen(kw_only=True)
+class OutboundEmail:
+    """One e-mail to send, complete (B2).
+
+    Nothing in it can end a header's line: such a value raises :class:`InvalidInput`, naming the
+    field, when the e-mail is made.
+    """
+
+    attempt_id: str
+    """the idempotency key, as of a text: at most 64 characters"""
+    business_id: str
+    to: str = attrs.field(repr=masked)
+    """one address, without a name"""
+    sender: Mailbox
+    reply_to: str | None = None
+    subject: str = attrs.field(repr=masked)
+    text: str = attrs.field(repr=masked)
+    """the text part"""
+    html: str = attrs.field(repr=masked)
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=masked, hash=False)
+    """further headers: ``List-Unsubscribe`` and ``List-Unsubscribe-Post`` (RFC 8058)"""
+
+    def __attrs_post_init__(self) -> None:
+        for field, address in (("to", self.to), ("reply_to", self.reply_to)):
+            if address is not None and mail_address(address) != address:
+                raise InvalidInput("is not an e-mail address", field=field)
+        if has_forbidden_characters(self.subject):
+            raise InvalidInput("has a line break or a control character", field="subject")
+        for name, value in self.headers.items():
+            plain = name.replace("-", "").isalnum() and f"{name}{value}".isascii()
+            if not plain or has_forbidden_characters(value) or len(value) > 990:
+                raise InvalidInput("has a header that cannot be one line", field="headers")
+
+
+@runtime_checkable
+class EmailGateway(Protocol):
+    """The road out for e-mails. One verb."""
+
+    def send(self, message: OutboundEmail, *, timeout: timedelta) -> SendResult:
+        """Hand one e-mail to a mail server or provider.
+
+        Returns: Accepted, NotSent, Rejected or Unknown. Whatever cannot be told apart from
+        success is Unknown; an exception that escapes counts as Unknown too.
+        Must: return within about ``timeout``; try only once (switch the provider's own retries
+        off); send both parts and every header as given; be safe to call from several threads; put
+        no personal data into reason, code or detail.
+        Called by: the desk, after the contact is on record as begun.
+        """
+        ...
+
+
 # ── the host's own registers ────────────────────────────────────────────────────────────────────
 
 
@@ -377,6 +515,82 @@ class ClientDirectory(Protocol):
         type: whether the client is blocked for all.
 
         Called by: capture.
+        """
+        ...
+
+
+LEAD_CHANNEL: Final = "Online Booking"
+"""where a lead comes from, as the host's leads show it (D2)"""
+
+
+@runtime_checkable
+class LeadDirectory(Protocol):
+    """The host's leads, where leads management keeps new visitors apart (D)."""
+
+    def hand_over(self, business_id: str, draft: ClientDraft, *, channel: str, key: str) -> str:
+        """Add a lead.
+
+        Returns: the lead's id; for a ``key`` seen before, the id given then.
+        Must: create one lead per key, whoever calls twice or at the same time.
+        Called by: the sweep, when the request would have been listed. ``key`` is the request's id;
+        report a conversion with ``desk.lead_converted(key, client_id)``.
+        """
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class AppointmentDraft:
+    """An appointment to be made for the person of a request."""
+
+    at: datetime
+    """its start, aware UTC"""
+    form: BookingForm
+    client_id: str | None = None
+    staff: str | None = None
+    services: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class AppointmentBook(Protocol):
+    """The host's calendar."""
+
+    def book(self, business_id: str, draft: AppointmentDraft, *, key: str) -> str:
+        """Make an appointment.
+
+        Returns: its id; for a ``key`` seen before, the id given then. Raises what the host's
+        calendar raises if the time is taken: nothing has changed then.
+        Must: make one appointment per key, whoever calls twice or at the same time.
+        Called by: ``desk.schedule``.
+        """
+        ...
+
+    def cancel(self, business_id: str, appointment_id: str) -> None:
+        """Take an appointment back; one that is not there does no harm.
+
+        Called by: ``desk.schedule``, if the client had booked meanwhile.
+        """
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Slot:
+    """A time that can be booked."""
+
+    at: datetime
+    """its start, aware UTC"""
+    staff: str | None = None
+
+
+@runtime_checkable
+class SupportsOpenSlots(Protocol):
+    """An appointment book that knows which times are free."""
+
+    def open_slots(
+        self, business_id: str, form: BookingForm, *, after: datetime, limit: int
+    ) -> Sequence[Slot]:
+        """Returns: up to ``limit`` free times that fit the form, the earliest first.
+
+        Called by: ``desk.open_slots``, and for the merge field ``next_open_slot``.
         """
         ...
 

@@ -6,8 +6,8 @@ whole safety, see *Once-only sending* in the docs:
 1. ask the core with fresh facts; 2. reserve the phone (R7); 3. *begin*: save ``sending``, a
 compare-and-set that is durable before anything goes out (R3); 4. send; 5. save the outcome.
 
-Rules held here: R3, R4, R6, R7, I4 (an opt-out between claim and begin wins: it moves the version
-on, and the begin is lost), G1. What is sent to whom is decided in
+Rules held here: D2 (leads are handed over, once), R3, R4, R6, R7, I4 (an opt-out between claim and
+begin wins: it moves the version on, and the begin is lost), G1. What is sent to whom is decided in
 :mod:`abandoned_booking.core.planning`.
 """
 
@@ -26,17 +26,22 @@ from abandoned_booking._door import Parts, log
 from abandoned_booking.core import sending
 from abandoned_booking.core.campaign import BusinessSettings
 from abandoned_booking.core.instants import as_utc
-from abandoned_booking.core.model import AbandonedRequest, MessagePhase, Reason
+from abandoned_booking.core.model import AbandonedRequest, MessagePhase, Reason, Route
 from abandoned_booking.core.planning import (
     LookUp,
+    Plan,
     Send,
     Skip,
     Wait,
+    announced,
+    look_for_listing_at,
+    looked_at_again,
     plan,
 )
 from abandoned_booking.core.text import ComposedText
 from abandoned_booking.errors import MissingPart
 from abandoned_booking.ports import (
+    LEAD_CHANNEL,
     Accepted,
     Found,
     NotSent,
@@ -52,6 +57,7 @@ __all__ = ["Sweep", "SweepReport"]
 _CLAIM_FOR: Final = timedelta(minutes=2)
 _LOOK_UP_AGAIN_AFTER: Final = timedelta(minutes=15)
 _LOOK_UP_FOR: Final = timedelta(hours=24)
+_HAND_OVER_AGAIN_AFTER: Final = timedelta(minutes=5)
 _CREDITS_AGAIN_AFTER: Final = timedelta(minutes=5)
 _BATCH_PER_THREAD: Final = 8
 
@@ -177,9 +183,15 @@ class _Run:
         if settings is None:
             return self._wait(request, Wait(until=None))
         now = self._clock()
+        listing_at = look_for_listing_at(request)
+        if listing_at is not None and listing_at <= now:
+            told = self._announced(request, now)
+            if told is None:
+                return _Seen("lost")
+            request = told
         facts = self._parts.facts_of(request, settings)
         todo = plan(request, settings, facts, now)
-        if isinstance(todo, Send) and not self._reserved(request, settings, now):
+        if self._phone_is_taken(request, settings, todo, now):
             facts = attrs.evolve(facts, phone_messaged_recently=True)
             todo = plan(request, settings, facts, now)
         match todo:
@@ -188,27 +200,78 @@ class _Run:
             case Wait():
                 return self._wait(request, todo)
             case Skip(reasons=reasons):
-                skipped = sending.skipped(request, reasons, at=now)
+                skipped = self._looked_at_again(sending.skipped(request, reasons, at=now), None)
                 return self._saved(skipped, request, _Seen("skipped", reasons))
             case LookUp():
                 return self._look_up(request, settings, now)
             case _:
                 assert_never(todo)
 
+    def _announced(self, request: AbandonedRequest, now: datetime) -> AbandonedRequest | None:
+        """Tell the host that a request counts as abandoned; hand it over if it is a lead (D2).
+
+        A host whose leads are out of reach is asked again later, and holds no message up.
+        """
+        lead_id = None
+        if request.route is Route.LEADS and self._parts.leads is not None:
+            draft = self._parts.draft_of(request)
+            try:
+                lead_id = self._parts.leads.hand_over(
+                    request.business_id, draft, channel=LEAD_CHANNEL, key=request.id
+                )
+            except Exception as error:  # the host's register: whatever it raises
+                log.warning(
+                    "sweep: lead of request %s was not taken: %s", request.id, type(error).__name__
+                )
+                return request
+        return self._parts.save(announced(request, at=now, lead_id=lead_id), request)
+
     def _saved(self, changed: AbandonedRequest, before: AbandonedRequest, seen: _Seen) -> _Seen:
         saved = self._parts.save(changed, before)
         return seen if saved is not None else _Seen("lost")
 
     def _wait(self, request: AbandonedRequest, todo: Wait) -> _Seen:
-        message = attrs.evolve(request.message, reasons=todo.reasons)
-        waiting = attrs.evolve(request, message=message, next_action_at=todo.until)
+        message = request.message
+        if message.phase is MessagePhase.PENDING:
+            # Of one that is over, what settled it stays: it is looked at for its listing only.
+            message = attrs.evolve(message, reasons=todo.reasons)
+        waiting = attrs.evolve(request, message=message)
+        waiting = self._looked_at_again(waiting, todo.until)
         return self._saved(waiting, request, _Seen("waiting", todo.reasons))
+
+    def _looked_at_again(
+        self, request: AbandonedRequest, at: datetime | None
+    ) -> AbandonedRequest:
+        # An hour that has come and is still not told of: the host's leads were out of reach.
+        listing_at = look_for_listing_at(request)
+        now = self._clock()
+        if listing_at is not None and listing_at <= now:
+            again_at = now + _HAND_OVER_AGAIN_AFTER
+            return attrs.evolve(request, next_action_at=min(at or again_at, again_at))
+        return looked_at_again(request, at)
 
     # ── sending ─────────────────────────────────────────────────────────────────────────────────
 
     def _ledger_key(self, request: AbandonedRequest) -> str:
         phone = request.phone.e164 if request.phone else ""
         return self._parts.keyed("phone", request.business_id, phone)
+
+    def _phone_is_taken(
+        self, request: AbandonedRequest, settings: BusinessSettings, todo: Plan, now: datetime
+    ) -> bool:
+        """Whether another message has the phone (R7); if not, one that goes has it from now on."""
+        held_out = todo == Skip(reasons=(Reason.HELD_OUT,))
+        if not held_out and not isinstance(todo, Send):
+            return False
+        taken = not self._reserved(request, settings, now)
+        if held_out and not taken:
+            # Only asked: the comparison is with those whose phone was free as well.
+            self._parts.ledger.release(
+                request.business_id,
+                self._ledger_key(request),
+                owner=sending.attempt_id_of(request.id),
+            )
+        return taken
 
     def _reserved(
         self, request: AbandonedRequest, settings: BusinessSettings, now: datetime
@@ -254,7 +317,7 @@ class _Run:
             result = parts.sms.send(message, timeout=self._send_timeout)
         except Exception as error:  # nobody knows how far it had come
             result = Unknown(detail=type(error).__name__)
-        return self._answered(begun, settings, result)
+        return self._answered(begun, settings, result, text.text)
 
     def _credits_reserved(self, request: AbandonedRequest, text: ComposedText) -> bool:
         ledger, owner = self._parts.credits, sending.attempt_id_of(request.id)
@@ -263,7 +326,11 @@ class _Run:
         )
 
     def _answered(
-        self, begun: AbandonedRequest, settings: BusinessSettings, result: SendResult
+        self,
+        begun: AbandonedRequest,
+        settings: BusinessSettings,
+        result: SendResult,
+        text: str,
     ) -> _Seen:
         """Save the gateway's answer, whatever has happened to the request meanwhile."""
         now, begin = self._clock(), begun.message.begun
@@ -275,6 +342,7 @@ class _Run:
             lambda found: self._after(found, result, begin, now),
             settings,
             at=now,
+            text=text,
         )
         match result:
             case Accepted():
@@ -350,4 +418,4 @@ class _Run:
         begun_at = request.message.begun_at or now
         asks = isinstance(self._parts.sms, SupportsLookup) and now - begun_at < _LOOK_UP_FOR
         until = now + _LOOK_UP_AGAIN_AFTER if asks else None
-        return attrs.evolve(request, next_action_at=until)
+        return self._looked_at_again(request, until)

@@ -14,17 +14,22 @@ import attrs
 from abandoned_booking._door import Parts
 from abandoned_booking.capture import Capture
 from abandoned_booking.core.campaign import BusinessSettings
+from abandoned_booking.core.events import Event
 from abandoned_booking.core.intake import is_reachable as standard_is_reachable
 from abandoned_booking.core.model import AbandonedRequest, Phone
 from abandoned_booking.core.planning import replanned
+from abandoned_booking.core.retention import Retention
 from abandoned_booking.desk import Desk
 from abandoned_booking.errors import InvalidSettings, MissingPart
 from abandoned_booking.inbound import Inbound
 from abandoned_booking.ports import (
+    AppointmentBook,
     ClientDirectory,
     Clock,
     ConsentRegister,
     CreditLedger,
+    EmailGateway,
+    LeadDirectory,
     PhoneLedger,
     RequestStore,
     ServiceCatalogue,
@@ -32,6 +37,7 @@ from abandoned_booking.ports import (
     SmsGateway,
     SuppressionList,
 )
+from abandoned_booking.privacy import ForgetReport, Privacy, PurgeReport
 from abandoned_booking.sweep import Sweep
 
 __all__ = ["AbandonedBookings", "Settings", "SystemClock"]
@@ -87,9 +93,15 @@ class AbandonedBookings:
     ``sms``
         the gateway for texts. Without one the staff cannot text, and a sweep that finds a message
         due says so.
+    ``email``
+        the gateway for e-mails. Without one the staff cannot send any.
     ``clients``
         the host's client list. Without one whoever is not signed in is a new visitor, nobody is
         blocked, and a reply makes no client.
+    ``leads``
+        the host's leads. Without one a new visitor under leads management is in no list at all.
+    ``appointments``
+        the host's calendar. Without one the staff book there, and report it.
     ``catalogue``
         the host's services. Without one some service always applies.
     ``consents``
@@ -98,6 +110,9 @@ class AbandonedBookings:
         the message credits. Without one they are not limited.
     ``clock``
         where every door takes the time from. Without one: the machine's.
+    ``on_event``
+        is called with every :mod:`event <abandoned_booking.core.events>` once its change is
+        durable; what it raises is logged.
     ``has_feature``
         whether a business's plan includes the feature (G1). Without one: yes.
     ``is_reachable``
@@ -122,11 +137,15 @@ class AbandonedBookings:
         store: RequestStore,
         *,
         sms: SmsGateway | None = None,
+        email: EmailGateway | None = None,
         clients: ClientDirectory | None = None,
+        leads: LeadDirectory | None = None,
+        appointments: AppointmentBook | None = None,
         catalogue: ServiceCatalogue | None = None,
         consents: ConsentRegister | None = None,
         credits: CreditLedger | None = None,
         clock: Clock | None = None,
+        on_event: Callable[[Event], object] | None = None,
         settings: SettingsStore | None = None,
         suppressions: SuppressionList | None = None,
         ledger: PhoneLedger | None = None,
@@ -143,7 +162,10 @@ class AbandonedBookings:
             "suppressions": _given(suppressions, store, "suppressions"),
             "ledger": _given(ledger, store, "ledger"),
             "sms": sms,
+            "email": email,
             "clients": clients,
+            "leads": leads,
+            "appointments": appointments,
             "catalogue": catalogue,
             "consents": consents,
             "credits": credits,
@@ -152,6 +174,7 @@ class AbandonedBookings:
         _check_parts(given)
         parts = Parts(
             **given,
+            on_event=on_event,
             has_feature=has_feature or (lambda _: True),
             is_reachable=is_reachable or standard_is_reachable,
             secret=secret,
@@ -162,6 +185,46 @@ class AbandonedBookings:
         self.inbound = Inbound(parts)
         self.settings = Settings(parts)
         self.sweep = Sweep(parts=parts, threads=send_threads, send_timeout=send_timeout)
+        self._privacy = Privacy(parts)
+
+    def forget(
+        self,
+        business_id: str,
+        *,
+        phone: str | None = None,
+        email: str | None = None,
+        client_id: str | None = None,
+        erase_traces: bool = True,
+    ) -> ForgetReport:
+        """Erase a person at a business, and never text them again; see :meth:`Privacy.forget`."""
+        return self._privacy.forget(
+            business_id, phone=phone, email=email, client_id=client_id, erase_traces=erase_traces
+        )
+
+    def purge_older_than(
+        self,
+        business_id: str,
+        age: timedelta | Retention | None = None,
+        *,
+        batch: int = 500,
+        on_progress: Callable[[PurgeReport], object] | None = None,
+        erase_traces: bool = True,
+    ) -> PurgeReport:
+        """Erase what was kept for long enough; see :meth:`Privacy.purge_older_than`."""
+        return self._privacy.purge_older_than(
+            business_id, age, batch=batch, on_progress=on_progress, erase_traces=erase_traces
+        )
+
+    def data_of(
+        self,
+        business_id: str,
+        *,
+        phone: str | None = None,
+        email: str | None = None,
+        client_id: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """All that is kept of a person at a business; see :meth:`Privacy.data_of`."""
+        return self._privacy.data_of(business_id, phone=phone, email=email, client_id=client_id)
 
     def desk(self, business_id: str) -> Desk:
         """What the staff of that business see and do."""
@@ -176,7 +239,10 @@ _REQUIRED: Final[dict[str, type]] = {
 }
 _OPTIONAL: Final[dict[str, type]] = {
     "sms": SmsGateway,
+    "email": EmailGateway,
     "clients": ClientDirectory,
+    "leads": LeadDirectory,
+    "appointments": AppointmentBook,
     "catalogue": ServiceCatalogue,
     "consents": ConsentRegister,
     "credits": CreditLedger,

@@ -23,6 +23,7 @@ from abandoned_booking.core.listing import (
     sort_key,
 )
 from abandoned_booking.core.model import AbandonedRequest, Person
+from abandoned_booking.core.privacy import erased, is_of_person
 from abandoned_booking.errors import InvalidCursor
 from abandoned_booking.stores.memory import MemoryStore
 
@@ -362,3 +363,52 @@ class StreamsUnderALock(BrokenStore):
 class StreamsWhatIsListed(BrokenStore):
     def stream(self, business_id: str) -> Iterator[AbandonedRequest]:
         return (r for r in super(type(self), self).stream(business_id) if r.is_open)
+
+
+class FindsOnlyTheOpen(BrokenStore):
+    def all_of_person(self, business_id: str, person: Person) -> Sequence[AbandonedRequest]:
+        found = super().all_of_person(business_id, person)
+        return [request for request in found if request.is_open]
+
+
+class RemembersTheErased(BrokenStore):
+    """The index of people is written to when a request is added, and never again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._first: dict[str, AbandonedRequest] = {}
+
+    def add(self, request: AbandonedRequest) -> bool:
+        self._first[request.id] = request
+        return super().add(request)
+
+    def all_of_person(self, business_id: str, person: Person) -> Sequence[AbandonedRequest]:
+        return [found for found in self._first.values() if is_of_person(found, person)]
+
+
+class FindsByEmailOnlyAsTyped(BrokenStore):
+    def all_of_person(self, business_id: str, person: Person) -> Sequence[AbandonedRequest]:
+        found = super().all_of_person(business_id, attrs.evolve(person, phone=None))
+        return [request for request in found if request.form.person.email == person.email]
+
+
+class KeepsFindingTheErased(BrokenStore):
+    def abandoned_before(self, business_id: str, before: datetime) -> Iterator[AbandonedRequest]:
+        return (found for found in self.stream(business_id) if found.abandoned_at < before)
+
+
+class SkipsWhatMovesUp(BrokenStore):
+    """Reads by number, while what it has given out disappears from what it reads."""
+
+    def abandoned_before(self, business_id: str, before: datetime) -> Iterator[AbandonedRequest]:
+        start = 0
+        while part := list(islice(super().abandoned_before(business_id, before), start, start + 9)):
+            yield from part
+            start += 9
+
+
+class ErasesTooMuch(BrokenStore):
+    def erase_traces(self, business_id: str) -> bool:
+        for request in self.everything(business_id):
+            self.overwrite(erased(request, at=request.abandoned_at))
+        return True

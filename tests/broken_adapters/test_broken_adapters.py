@@ -184,6 +184,32 @@ _FAULTS = (
         "test_each_business_has_a_ledger_of_its_own",
         "another business's reservation does not count",
     ),
+    (
+        "FindsOnlyTheOpen",
+        "test_all_requests_of_a_person_are_found_in_every_status",
+        "in every status",
+    ),
+    ("RemembersTheErased", "test_an_erased_request_is_nobodys", "an erased request is nobody's"),
+    (
+        "FindsByEmailOnlyAsTyped",
+        "test_all_of_person_agrees_with_the_pure_predicate",
+        "those that is_of_person finds",
+    ),
+    (
+        "KeepsFindingTheErased",
+        "test_what_was_abandoned_before_is_found_unless_it_was_erased",
+        "without the erased",
+    ),
+    (
+        "SkipsWhatMovesUp",
+        "test_many_are_found_while_they_are_being_erased",
+        "every request is found",
+    ),
+    (
+        "ErasesTooMuch",
+        "test_erasing_traces_changes_nothing_that_can_be_read",
+        "changes nothing that can be read",
+    ),
     ("AnswersFromACache", "test_a_key_is_on_the_list_from_add_to_remove", "never stale"),
     ("CountsRepeats", "test_adding_a_key_again_changes_nothing", "one remove takes the key off"),
     ("SharesTheList", "test_each_business_has_a_list_of_its_own", "has its own list"),

@@ -244,6 +244,7 @@ def test_a_request_gives_the_value_of_every_field() -> None:
         "care_type": "day camp",
         "services": "Bath, Nail trim and Walk",
         "booking_link": LINK,
+        "next_open_slot": "",
     }
 
 

@@ -48,7 +48,9 @@ def test_c2_new_activity_moves_instant_step_and_due_time(world: World) -> None:
     second = world.visit(step=Step.TIME)
     assert second.id == first.id
     assert (second.step, second.abandoned_at) == (Step.TIME, START + 30 * MINUTE)
-    assert second.next_action_at == START + 30 * MINUTE + 2 * HOUR
+    assert second.next_action_at == second.listed_at == START + 30 * MINUTE + HOUR
+    world.sweep(hours=1)
+    assert world.now_is(second).next_action_at == START + 30 * MINUTE + 2 * HOUR
 
 
 def test_c2_going_back_moves_the_step_and_keeps_the_furthest(world: World) -> None:
@@ -470,3 +472,16 @@ def test_a_booking_of_nobody_or_at_a_naive_instant_is_refused(booked: Booked) ->
     with pytest.raises(InvalidInput):
         world.bookings.capture.booked(booked)
     assert list(world.store.stream("paws")) == []
+
+
+def test_c6_another_session_that_went_on_after_the_booking_is_another_attempt(
+    world: World,
+) -> None:
+    """Also when it turns out to be the same person's only then, and the booking is told again."""
+    world.visit("s2", phone=None, client_id=None, at=START)
+    world.visit("s1", client_id="c", phone=None, at=START + MINUTE)
+    booked = START + 2 * MINUTE
+    world.book("s1", at=booked)
+    other = world.visit("s2", phone=None, client_id="c", at=START + 3 * MINUTE)
+    world.book("s1", at=booked)
+    assert world.now_is(other).status is Status.ABANDONED

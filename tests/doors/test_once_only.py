@@ -333,7 +333,11 @@ class OnceOnly(RuleBasedStateMachine):
                     "a send began after the opt-out had returned"
                 )
         [untouched] = self.all("other")
-        assert untouched == self.other, "another business was touched"
+        assert (untouched.message.begun, untouched.contacts, untouched.history) == (
+            0,
+            (),
+            self.other.history,
+        ), "another business was touched"
 
     def _holds_for(self, request: AbandonedRequest) -> None:
         phase = request.message.phase

@@ -67,7 +67,7 @@ def test_every_text_is_accepted_unless_told() -> None:
 
 
 def test_results_are_given_out_in_order_and_then_all_are_accepted() -> None:
-    script: list[Scripted] = [
+    script: list[Scripted[OutboundSms]] = [
         NotSent(reason="busy"),
         TimeoutError("slow"),
         lambda text: Unknown(detail="5xx"),

@@ -10,6 +10,7 @@ clock time), R9 (the two compliance presets), M1 and M3 (a template is checked w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import time, timedelta
 from enum import StrEnum
@@ -20,7 +21,9 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from abandoned_booking.core import text
+from abandoned_booking.core.email import EmailDesign
 from abandoned_booking.core.model import LISTED_AFTER, STANDARD_STEPS, ClientType, Step
+from abandoned_booking.core.retention import Retention, retention_of
 from abandoned_booking.errors import InvalidSettings
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
     "Days",
     "QuietHours",
     "RecoveryCampaign",
+    "Retention",
     "Timing",
     "zone_named",
 ]
@@ -40,6 +44,7 @@ _LONGEST_DELAY: Final = timedelta(hours=24)
 _LONGEST_ID: Final = 200
 _LONGEST_NAME: Final = 200
 _LONGEST_SPAN: Final = timedelta(days=366)
+_LARGEST_HOLDOUT: Final = 0.5
 
 
 @lru_cache(maxsize=1024)
@@ -200,6 +205,20 @@ def _some_steps(given: Iterable[str] | None) -> frozenset[Step] | None:
     return None if given is None else frozenset(map(Step, given))
 
 
+def _share(given: float) -> float:
+    # Not by isinstance: a settings form may well give a Decimal. A NaN is between no two numbers.
+    try:
+        share = float(given)
+    except (TypeError, ValueError, OverflowError):
+        share = math.nan
+    if not 0 <= share <= _LARGEST_HOLDOUT:
+        raise InvalidSettings(
+            f"must be a share from 0 to {_LARGEST_HOLDOUT}; 0 holds nobody out",
+            field="campaign.holdout",
+        )
+    return share
+
+
 @attrs.frozen(kw_only=True)
 class RecoveryCampaign:
     """The settings of the one recovery message per request (R1, R2, M1)."""
@@ -216,6 +235,8 @@ class RecoveryCampaign:
     )
     """requests left at these steps; ``None``: at any"""
     template: str = text.RECOVERY_TEMPLATE
+    holdout: float = attrs.field(default=0.0, converter=_share)
+    """the share of requests, 0 to 0.5, that is never messaged automatically, for comparison (P1)"""
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.timing, (AfterDelay, AtClockTime)):
@@ -251,6 +272,8 @@ class BusinessSettings:
     """two letters, ISO 3166-1: how a phone number without a country code is read"""
     campaign: RecoveryCampaign = RecoveryCampaign()
     compliance: CompliancePolicy = CompliancePolicy()
+    email: EmailDesign = EmailDesign()
+    """sender, colours and words of its e-mails (B2)"""
     leads_management: bool = False
     """whether new visitors go to the host's leads instead of the list (D)"""
     steps: tuple[Step, ...] = attrs.field(default=STANDARD_STEPS, converter=_steps)
@@ -271,6 +294,9 @@ class BusinessSettings:
     """the public booking page: the merge field ``booking_link`` where a request has none"""
     credited_within: timedelta = timedelta(days=7)
     """how long after a contact a booking is credited to it (P2)"""
+    keep_for: Retention | None = attrs.field(default=None, converter=retention_of)
+    """how long after they were last touched requests are kept with everything personal in them, as
+    ``Retention(months=24)`` or whole days; ``None``: for ever (G3)"""
 
     def __attrs_post_init__(self) -> None:
         for field, longest in (("business_id", _LONGEST_ID), ("name", _LONGEST_NAME)):

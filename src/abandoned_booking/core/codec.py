@@ -21,8 +21,10 @@ from abandoned_booking.core.campaign import (
     Days,
     QuietHours,
     RecoveryCampaign,
+    Retention,
     Timing,
 )
+from abandoned_booking.core.email import EmailDesign
 from abandoned_booking.core.model import (
     AbandonedRequest,
     Address,
@@ -31,6 +33,7 @@ from abandoned_booking.core.model import (
     ClientType,
     Contact,
     ContactState,
+    EditRecord,
     HistoryEntry,
     HistoryKind,
     MessagePhase,
@@ -140,6 +143,7 @@ def settings_to_dict(settings: BusinessSettings) -> _Plain:
             **_all_fields(compliance),
             "quiet_hours": _all_fields(quiet) if quiet else None,
         },
+        "email": _all_fields(settings.email),
     }
 
 
@@ -219,6 +223,16 @@ def _recovery(data: _Plain | None) -> Recovery | None:
     return _known(Recovery, data | read)
 
 
+def _edit(data: _Plain | None) -> EditRecord | None:
+    if data is None:
+        return None
+    read = {
+        "at": _read_instant(data["at"]),
+        "undone_at": _optional_instant(data.get("undone_at")),
+    }
+    return _known(EditRecord, data | read)
+
+
 def _entry(data: _Plain) -> HistoryEntry:
     return HistoryEntry(
         at=_read_instant(data["at"]),
@@ -259,6 +273,8 @@ def request_from_dict(data: Mapping[str, Any]) -> AbandonedRequest:
         status=Status(get("status", Status.ABANDONED)),
         route=Route(get("route", Route.LIST)),
         routed_at=_optional_instant(get("routed_at")),
+        announced_at=_optional_instant(get("announced_at")),
+        lead_id=get("lead_id"),
         withheld=tuple(map(Reason, get("withheld", ()))),
         contacts=tuple(map(_contact, get("contacts", ()))),
         message=_message(get("message")),
@@ -266,6 +282,13 @@ def request_from_dict(data: Mapping[str, Any]) -> AbandonedRequest:
         closed_at=_optional_instant(get("closed_at")),
         left_at=_optional_instant(get("left_at")),
         deleted_at=_optional_instant(get("deleted_at")),
+        erased_at=_optional_instant(get("erased_at")),
+        assignee=get("assignee"),
+        staff_note=get("staff_note"),
+        last_edit=_edit(get("last_edit")),
+        reserved_by=get("reserved_by"),
+        reserved_until=_optional_instant(get("reserved_until")),
+        outcome=get("outcome"),
         history=tuple(map(_entry, get("history", ()))),
         next_action_at=_optional_instant(get("next_action_at")),
     )
@@ -301,8 +324,11 @@ def settings_from_dict(data: Mapping[str, Any]) -> BusinessSettings:
     read: _Plain = {
         name: timedelta(seconds=data[name]) for name in _DURATIONS if data.get(name) is not None
     }
+    if data.get("keep_for") is not None:
+        read["keep_for"] = _known(Retention, data["keep_for"])
     read["campaign"] = _known(RecoveryCampaign, campaign)
     read["compliance"] = _known(CompliancePolicy, compliance)
+    read["email"] = _known(EmailDesign, data.get("email", {}))
     return _known(BusinessSettings, {**data, **read})
 
 

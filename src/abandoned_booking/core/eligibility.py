@@ -5,7 +5,8 @@
 
 Rules held here: R1 (on, recipients, steps), R3 and R4 (only pending messages of Abandoned
 requests), R5 (US numbers), R6 (opted out, unreachable, withheld, no credits), R7 (one a day per
-phone), R8 (all reasons, fixed order), R9 (age, consent, quiet hours), T4 (missed), C10, M3, G1.
+phone), R8 (all reasons, fixed order), R9 (age, consent, quiet hours), T4 (missed), C10, M3, G1, and
+the holdout that P1 is compared with.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import attrs
 
 from abandoned_booking.core import phone as phones
 from abandoned_booking.core.campaign import BusinessSettings
+from abandoned_booking.core.holdout import is_held_out
 from abandoned_booking.core.model import (
     AbandonedRequest,
     ClientType,
@@ -37,7 +39,7 @@ from abandoned_booking.core.text import (
     opt_out_notice,
 )
 
-__all__ = ["Assessment", "Facts", "assess", "due_of", "recovery_text"]
+__all__ = ["NO_FACTS", "Assessment", "Facts", "assess", "due_of", "recovery_text"]
 
 
 @attrs.frozen(kw_only=True)
@@ -55,6 +57,12 @@ class Facts:
     """what is left; ``None``: not limited"""
     segments: int = 1
     """the size of this message"""
+    next_open_slot_at: datetime | None = None
+    """a free time in the host's calendar, looked up just now; ``None``: not known, or taken"""
+
+
+NO_FACTS: Final = Facts()
+"""nothing in the way, and nothing known"""
 
 
 @attrs.frozen(kw_only=True)
@@ -134,11 +142,19 @@ def due_of(request: AbandonedRequest, settings: BusinessSettings, now: datetime)
     )
 
 
-def recovery_text(request: AbandonedRequest, settings: BusinessSettings) -> ComposedText:
+def recovery_text(
+    request: AbandonedRequest, settings: BusinessSettings, facts: Facts = NO_FACTS
+) -> ComposedText:
     """The recovery message as this person would get it, with its size (M1-M4)."""
+    slot_at = facts.next_open_slot_at
     return compose(
         settings.campaign.template,
-        fields=fields_of(request, business_name=settings.name, booking_url=settings.booking_url),
+        fields=fields_of(
+            request,
+            business_name=settings.name,
+            booking_url=settings.booking_url,
+            next_open_slot_at=None if slot_at is None else slot_at.astimezone(settings.zone),
+        ),
         notice=opt_out_notice(settings.opt_out_keyword),
     )
 
@@ -147,6 +163,8 @@ def _of_request(request: AbandonedRequest) -> Iterator[Reason]:
     yield from request.withheld
     if request.deleted_at is not None:
         yield Reason.DELETED
+    if request.erased_at is not None:
+        yield Reason.ERASED
     if request.status in _STATUS_REASONS:
         yield _STATUS_REASONS[request.status]
     phase = request.message.phase
@@ -168,6 +186,8 @@ def _of_campaign(request: AbandonedRequest, settings: BusinessSettings) -> Itera
         yield Reason.CLIENT_TYPE_NOT_SELECTED
     if campaign.steps is not None and request.step not in campaign.steps:
         yield Reason.STEP_NOT_SELECTED
+    if is_held_out(request.business_id, request.id, share=campaign.holdout):
+        yield Reason.HELD_OUT
 
 
 def _of_phone(

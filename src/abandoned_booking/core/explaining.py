@@ -17,7 +17,7 @@ from abandoned_booking.core.eligibility import Assessment
 from abandoned_booking.core.listing import unlisted_reasons
 from abandoned_booking.core.model import AbandonedRequest, MessagePhase, Reason
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Explanation", "explain", "outlook"]
 
 
 @attrs.frozen(kw_only=True)
@@ -42,6 +42,7 @@ class Explanation:
 _WORDS: Final = {
     Reason.FEATURE_UNAVAILABLE: "the business's plan does not include abandoned bookings",
     Reason.DELETED: "it was deleted",
+    Reason.ERASED: "everything personal in it was erased",
     Reason.COMPLETED: "the client finished the booking without any contact",
     Reason.ALREADY_CONTACTED: "the person has been contacted already",
     Reason.ALREADY_RECOVERED: "the booking has been won back already",
@@ -50,6 +51,7 @@ _WORDS: Final = {
     Reason.CAMPAIGN_OFF: "the campaign is off",
     Reason.CLIENT_TYPE_NOT_SELECTED: "the campaign does not select this type of client",
     Reason.STEP_NOT_SELECTED: "the campaign does not select the step at which it was left",
+    Reason.HELD_OUT: "it is held out, to see what comes back without a message",
     Reason.NO_CONTACT_POINT: "there is neither a valid phone number nor an e-mail",
     Reason.NO_APPLICABLE_SERVICE: "no service applies to what was entered",
     Reason.BLOCKED: "the client is blocked from online booking",
@@ -57,11 +59,13 @@ _WORDS: Final = {
     Reason.TOO_RECENT: "the visitor was active too recently",
     Reason.NO_PHONE: "there is no valid phone number",
     Reason.CANNOT_RECEIVE_TEXTS: "the number cannot receive texts",
+    Reason.NO_EMAIL: "there is no e-mail address that can be used",
     Reason.NOT_US_NUMBER: "a new visitor's number must be a US number",
     Reason.OPTED_OUT: "the person opted out",
     Reason.PHONE_BLOCKED: "the staff blocked the number",
     Reason.NO_CONSENT: "the person has not agreed to marketing texts",
     Reason.PHONE_MESSAGED_RECENTLY: "the phone got a recovery message for another request lately",
+    Reason.SAME_PERSON: "another chosen request of the same person gets the message",
     Reason.TOO_OLD: "it is too old by the compliance policy",
     Reason.MISSED: "its time had passed by more than the grace when it could have gone",
     Reason.TEXT_TOO_LONG: "the text has more than 10 segments",
@@ -83,10 +87,7 @@ def explain(
     unlisted = unlisted_reasons(request, now=now)
     if not has_feature:
         unlisted = (Reason.FEATURE_UNAVAILABLE, *unlisted)
-    reasons = _message_reasons(request, assessment)
-    send_at = None if request.message.phase in _OVER else assessment.send_at
-    if _waits(request, assessment, now):
-        reasons, send_at = request.message.reasons, request.next_action_at
+    reasons, send_at = outlook(request, assessment, now)
     return Explanation(
         listed=not unlisted,
         listing_reasons=unlisted,
@@ -96,6 +97,16 @@ def explain(
         send_at=send_at,
         message=_message(request, reasons, send_at, settings, now),
     )
+
+
+def outlook(
+    request: AbandonedRequest, assessment: Assessment, now: datetime
+) -> tuple[tuple[Reason, ...], datetime | None]:
+    """What speaks against the recovery message, and when it goes, or is tried again, if it does."""
+    if _waits(request, assessment, now):
+        return request.message.reasons, request.next_action_at
+    send_at = None if request.message.phase in _OVER else assessment.send_at
+    return _message_reasons(request, assessment), send_at
 
 
 _OVER: Final = frozenset(MessagePhase) - {MessagePhase.PENDING}

@@ -7,7 +7,8 @@ the host's registers between the first and the second, and hand the answers in a
 
 Rules held here: C2 (the last activity counts), C3 (twice, late, out of order), C4 (listed an hour
 after), C6 (who is the same person), C7 (progress after a booking), C8 (existing clients), C9 (new
-visitors), C10 (a reason for whoever is withheld), D1-D3 (the route to the leads).
+visitors), C10 (a reason for whoever is withheld), D1-D3 (the route to the leads), G3 (what was
+erased is not filled in again).
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ __all__ = [
     "is_reachable",
     "left",
     "merged",
+    "owned_by",
     "person_of",
     "request_id_of",
     "rerouted",
@@ -196,11 +198,13 @@ def begins_anew(request: AbandonedRequest, progress: Progress) -> bool:
     """Whether progress on a session belongs to a new request: it was booked before that (C7).
 
     What was seen before it was closed, or is a repeat of that, does not (C3). A deleted request
-    stays the session's request: activity does not bring it back (L8).
+    stays the session's request: activity does not bring it back (L8). After an erasure only what
+    was done since is a new request: what is told late stays forgotten (G3).
     """
+    ended = [at for at in (request.closed_at, request.erased_at) if at is not None]
     return (
-        request.closed_at is not None
-        and progress.at > max(request.closed_at, request.abandoned_at)
+        bool(ended)
+        and progress.at > max(*ended, request.abandoned_at)
         and request.deleted_at is None
     )
 
@@ -214,6 +218,8 @@ def merged(
     still unknown. Two activities of one instant count as made in the order of the steps. What is
     from before the request, where the session has an earlier one, belongs to that.
     """
+    if request.erased_at is not None:
+        return request
     if request.sequence > 1 and progress.at < request.started_at:
         return request
     rank = {step: place for place, step in enumerate(settings.steps)}
@@ -271,6 +277,8 @@ def _overlaid_value(below: _T, above: _T) -> _T:
 def left(request: AbandonedRequest, hint: Left) -> AbandonedRequest:
     """The request with the browser's hint noted; it decides nothing (C1)."""
     if request.left_at is not None and hint.at <= request.left_at:
+        return request
+    if request.erased_at is not None:
         return request
     return attrs.evolve(request, left_at=hint.at).noted(hint.at, HistoryKind.LEFT)
 
@@ -376,12 +384,24 @@ def person_of(request: AbandonedRequest) -> Person:
     )
 
 
+def owned_by(request: AbandonedRequest, client_id: str, *, at: datetime) -> AbandonedRequest:
+    """The request of a person who has become a client; one that has a client stays as it is."""
+    if request.client_id is not None:
+        return request
+    changed = attrs.evolve(
+        request, client_id=client_id, client_type=ClientType.EXISTING_CLIENT, withheld=()
+    )
+    return changed.noted(at, HistoryKind.CLIENT_ADDED)
+
+
 def closed_by(request: AbandonedRequest, booked: Booked) -> AbandonedRequest:
     """The request after a booking of its person (C5, C6).
 
-    One that began after the booking is another attempt, and stays as it is.
+    One that began after the booking is another attempt and stays as it is; so does another session
+    of theirs that went on after it.
     """
-    if request.started_at > booked.at:
+    went_on = request.session_id != booked.session_id and request.abandoned_at > booked.at
+    if request.started_at > booked.at or went_on:
         return request
     return advance(request, booked)
 
@@ -392,6 +412,7 @@ def goes_on_after(closed: AbandonedRequest, booked: Booked) -> bool:
         closed.session_id == booked.session_id
         and closed.closed_at == booked.at
         and closed.deleted_at is None
+        and closed.erased_at is None
         and closed.abandoned_at > booked.at
     )
 
@@ -419,11 +440,12 @@ def continued(request: AbandonedRequest, settings: BusinessSettings) -> Abandone
     return rerouted(following, settings)
 
 
-def booked_only(booked: Booked) -> AbandonedRequest:
+def booked_only(booked: Booked, *, phone: Phone | None = None) -> AbandonedRequest:
     """What is kept of a session whose booking is the first that is heard of it.
 
     It is completed and never listed; it is there so that progress which arrives late does not
-    open a request for a booking that the person has finished (C3).
+    open a request for a booking that the person has finished (C3). ``phone`` is the verdict on the
+    person's: by it the record is found when they are to be forgotten (G3).
     """
     session_id, person = booked.session_id or "", booked.person or Person()
     return AbandonedRequest(
@@ -436,6 +458,7 @@ def booked_only(booked: Booked) -> AbandonedRequest:
         listed_at=booked.at,
         form=BookingForm(person=person),
         client_id=person.client_id or None,
+        phone=phone,
         status=Status.COMPLETED,
         closed_at=booked.at,
     ).noted(booked.at, HistoryKind.CLIENT_BOOKED)

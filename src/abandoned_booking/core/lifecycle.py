@@ -104,7 +104,8 @@ _RECOVERED, _COMPLETED = Status.RECOVERED, Status.COMPLETED
 
 TRANSITIONS: Final[Mapping[Status, Mapping[type[Event], tuple[Status, ...]]]] = {
     _ABANDONED: {
-        ContactMade: (_CONTACTED,),
+        # Abandoned still if it is news of a contact that counted before a correction by the staff.
+        ContactMade: (_CONTACTED, _ABANDONED),
         # Only after a correction by the staff: the contact failed, the status says so already.
         ContactFailed: (_ABANDONED,),
         ContactUndone: (_ABANDONED,),

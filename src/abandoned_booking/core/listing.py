@@ -190,6 +190,8 @@ def unlisted_reasons(request: AbandonedRequest, *, now: datetime) -> tuple[Reaso
     reasons = set(request.withheld)
     if request.deleted_at is not None:
         reasons.add(Reason.DELETED)
+    if request.erased_at is not None:
+        reasons.add(Reason.ERASED)
     if request.status is Status.COMPLETED:
         reasons.add(Reason.COMPLETED)
     if request.route is Route.LEADS:
@@ -204,6 +206,7 @@ def is_listed(request: AbandonedRequest, *, now: datetime) -> bool:
     return (
         request.listed_at <= now
         and request.deleted_at is None
+        and request.erased_at is None
         and request.status is not Status.COMPLETED
         and request.route is Route.LIST
         and not request.withheld
@@ -211,7 +214,9 @@ def is_listed(request: AbandonedRequest, *, now: datetime) -> bool:
 
 
 def actions_of(request: AbandonedRequest, *, leads_management: bool) -> tuple[Action, ...]:
-    """The actions on offer for a row, in the order of L1."""
+    """The actions on offer for a row, in the order of L1; none for one that was erased."""
+    if request.erased_at is not None:
+        return ()
     actions = []
     if request.client_type is ClientType.NEW_VISITOR and not leads_management:
         actions.append(Action.ADD_CLIENT)
@@ -228,7 +233,7 @@ def matches(request: AbandonedRequest, query: ListQuery, now: datetime) -> bool:
 
     The query's ranges must be instants: :meth:`ListQuery.resolved` sees to that.
     """
-    shown = request.deleted_at is not None if query.deleted else is_listed(request, now=now)
+    shown = _is_on_shelf(request) if query.deleted else is_listed(request, now=now)
     return (
         shown
         and (not query.statuses or request.status in query.statuses)
@@ -239,6 +244,11 @@ def matches(request: AbandonedRequest, query: ListQuery, now: datetime) -> bool:
         and _within(request.last_contacted_at, query.contacted_from, query.contacted_to)
         and _found(request, query.text)
     )
+
+
+def _is_on_shelf(request: AbandonedRequest) -> bool:
+    """Whether it is among the deleted ones, which can be restored until they are erased (L8)."""
+    return request.deleted_at is not None and request.erased_at is None
 
 
 def dot_query() -> ListQuery:

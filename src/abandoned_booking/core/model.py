@@ -25,11 +25,13 @@ __all__ = [
     "AbandonedRequest",
     "Address",
     "BookingForm",
+    "CallOutcome",
     "CareType",
     "Channel",
     "ClientType",
     "Contact",
     "ContactState",
+    "EditRecord",
     "HistoryEntry",
     "HistoryKind",
     "MessagePhase",
@@ -113,6 +115,35 @@ for _care_type in ("grooming", "boarding", "daycare"):
     setattr(CareType, _care_type.upper(), CareType(_care_type))
 
 
+class CallOutcome(str):
+    """How a call went: the usual ones are here, a host's own are ``CallOutcome("on holiday")``."""
+
+    __slots__ = ()
+
+    BOOKED: ClassVar[CallOutcome]
+    CALL_BACK: ClassVar[CallOutcome]
+    NO_ANSWER: ClassVar[CallOutcome]
+    NO_SLOT: ClassVar[CallOutcome]
+    PRICE: ClassVar[CallOutcome]
+    BOOKED_ELSEWHERE: ClassVar[CallOutcome]
+    NOT_INTERESTED: ClassVar[CallOutcome]
+
+    def __repr__(self) -> str:
+        return f"CallOutcome({str(self)!r})"
+
+
+for _outcome in (
+    "booked",
+    "call_back",
+    "no_answer",
+    "no_slot",
+    "price",
+    "booked_elsewhere",
+    "not_interested",
+):
+    setattr(CallOutcome, _outcome.upper(), CallOutcome(_outcome))
+
+
 class Status(_FastStrEnum):
     """Where a request stands (S). The staff see all but ``COMPLETED``, which is off every list."""
 
@@ -163,6 +194,8 @@ class Reason(_FastStrEnum):
 
     FEATURE_UNAVAILABLE = "feature_unavailable"
     DELETED = "deleted"
+    ERASED = "erased"
+    """everything personal was taken out of it (G3)"""
     COMPLETED = "completed"
     ALREADY_CONTACTED = "already_contacted"
     ALREADY_RECOVERED = "already_recovered"
@@ -172,6 +205,8 @@ class Reason(_FastStrEnum):
     CAMPAIGN_OFF = "campaign_off"
     CLIENT_TYPE_NOT_SELECTED = "client_type_not_selected"
     STEP_NOT_SELECTED = "step_not_selected"
+    HELD_OUT = "held_out"
+    """it is among the share that is never messaged, for comparison (P1)"""
     NO_CONTACT_POINT = "no_contact_point"
     NO_APPLICABLE_SERVICE = "no_applicable_service"
     BLOCKED = "blocked"
@@ -180,6 +215,8 @@ class Reason(_FastStrEnum):
     TOO_RECENT = "too_recent"
     """not yet an hour (C4)"""
     NO_PHONE = "no_phone"
+    NO_EMAIL = "no_email"
+    """no address to which mail can be sent"""
     CANNOT_RECEIVE_TEXTS = "cannot_receive_texts"
     NOT_US_NUMBER = "not_us_number"
     OPTED_OUT = "opted_out"
@@ -188,6 +225,8 @@ class Reason(_FastStrEnum):
     NO_CONSENT = "no_consent"
     PHONE_MESSAGED_RECENTLY = "phone_messaged_recently"
     """another request's recovery message went to that phone within a day (R7)"""
+    SAME_PERSON = "same_person"
+    """another chosen request of the same phone or e-mail gets the mass message (B1)"""
     TOO_OLD = "too_old"
     MISSED = "missed"
     """it was due while nothing ran, and the grace is over (T4)"""
@@ -249,7 +288,13 @@ class HistoryKind(_FastStrEnum):
     REPLY = "reply"
     OPTED_OUT = "opted_out"
     OPTED_IN = "opted_in"
+    UNSUBSCRIBED = "unsubscribed"
+    """from e-mails, with the link in one"""
     CLIENT_ADDED = "client_added"
+    LEAD_HANDED_OVER = "lead_handed_over"
+    CALL_OUTCOME = "call_outcome"
+    EDITED = "edited"
+    EDIT_UNDONE = "edit_undone"
     CLIENT_BOOKED = "client_booked"
     SCHEDULED = "scheduled"
     APPOINTMENT_CANCELLED = "appointment_cancelled"
@@ -425,6 +470,23 @@ class Recovery:
 
 
 @attrs.frozen(kw_only=True)
+class EditRecord:
+    """The last edit by the staff, kept so that it can be taken back (L7)."""
+
+    operation_id: str
+    at: datetime
+    before: Mapping[str, str] = attrs.field(
+        default=_NOTHING, repr=masked, converter=_frozen_mapping, hash=False
+    )
+    """what each field that changed held before it; empty text: nothing"""
+    after: Mapping[str, str] = attrs.field(
+        default=_NOTHING, repr=masked, converter=_frozen_mapping, hash=False
+    )
+    """what it gave each of them; empty text: nothing"""
+    undone_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
 class HistoryEntry:
     """One line of a request's history."""
 
@@ -470,6 +532,10 @@ class AbandonedRequest:
     routed_at: datetime | None = None
     """when it was first listed, or went to the leads: the route stays from then on (D3). Kept once
     new activity has moved ``listed_at`` away; before that, ``listed_at`` says it"""
+    announced_at: datetime | None = None
+    """when the host was told that it is abandoned, or its lead was handed over; once"""
+    lead_id: str | None = None
+    """the host's id of the lead that it became (D2)"""
     withheld: tuple[Reason, ...] = ()
     """why it is not listed whatever the time: no contact point, no applicable service, blocked"""
     contacts: tuple[Contact, ...] = ()
@@ -480,6 +546,18 @@ class AbandonedRequest:
     left_at: datetime | None = None
     """the browser's hint that the page was closed; decides nothing (C1)"""
     deleted_at: datetime | None = None
+    erased_at: datetime | None = None
+    """when everything personal was taken out: the person was forgotten, or retention ended (G3)"""
+    assignee: str | None = None
+    """the member of staff who looks after it"""
+    staff_note: str | None = attrs.field(default=None, repr=masked)
+    """what the staff wrote about it, for themselves"""
+    last_edit: EditRecord | None = None
+    reserved_by: str | None = None
+    """the member of staff who is calling now, see ``desk.next_to_call``"""
+    reserved_until: datetime | None = None
+    outcome: str | None = None
+    """how the last call went, see :class:`CallOutcome`"""
     history: tuple[HistoryEntry, ...] = ()
     next_action_at: datetime | None = None
     """when the sweep must look at it again; ``None``: never"""

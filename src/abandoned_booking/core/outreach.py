@@ -157,13 +157,16 @@ def _with(request: AbandonedRequest, changed: Contact) -> tuple[Contact, ...]:
 
 def deleted(request: AbandonedRequest, *, at: datetime) -> AbandonedRequest:
     """The request on the shelf of the deleted; the very same object if it is there already."""
-    if request.deleted_at is not None:
+    if request.deleted_at is not None or request.erased_at is not None:
         return request
     return attrs.evolve(request, deleted_at=at).noted(at, HistoryKind.DELETED)
 
 
 def restored(request: AbandonedRequest, *, at: datetime) -> AbandonedRequest:
-    """The request back in the list; what was cancelled by the deletion stays cancelled."""
-    if request.deleted_at is None:
+    """The request back in the list; what was cancelled by the deletion stays cancelled.
+
+    Retention ends it: one that was erased stays as it is (G3).
+    """
+    if request.deleted_at is None or request.erased_at is not None:
         return request
     return attrs.evolve(request, deleted_at=None).noted(at, HistoryKind.RESTORED)

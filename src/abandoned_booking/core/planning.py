@@ -16,10 +16,11 @@ from typing import Final, TypeAlias
 import attrs
 
 from abandoned_booking.core.campaign import BusinessSettings
-from abandoned_booking.core.eligibility import Facts, assess, due_of, recovery_text
+from abandoned_booking.core.eligibility import Assessment, Facts, assess, due_of, recovery_text
 from abandoned_booking.core.intake import has_route, rerouted
 from abandoned_booking.core.model import (
     AbandonedRequest,
+    HistoryKind,
     MessagePhase,
     Reason,
     Status,
@@ -34,6 +35,10 @@ __all__ = [
     "Send",
     "Skip",
     "Wait",
+    "announced",
+    "held_back",
+    "look_for_listing_at",
+    "looked_at_again",
     "plan",
     "replanned",
     "rescheduled",
@@ -92,21 +97,30 @@ def plan(
         return LookUp()
     if request.message.phase is not MessagePhase.PENDING:
         return Wait(until=None)
-    text = recovery_text(request, settings)
+    text = recovery_text(request, settings, facts)
     assessment = assess(request, settings, attrs.evolve(facts, segments=text.size.segments), now)
-    if assessment.send_at is not None and request.phone is not None:
-        if assessment.send_at <= now:
-            return Send(to=request.phone.e164, text=text)
+    may_go = assessment.send_at is not None and assessment.send_at <= now
+    if may_go and request.phone is not None:
+        return Send(to=request.phone.e164, text=text)
+    return held_back(request, assessment, now)
+
+
+def held_back(request: AbandonedRequest, assessment: Assessment, now: datetime) -> Wait | Skip:
+    """What becomes of a pending message that may not go at ``now``."""
+    if assessment.send_at is not None:
         return Wait(until=assessment.send_at)
     if Reason.MISSED in assessment.reasons:
         # And what it was waiting for, so that "missed" is not all that is told (R8).
         found = {*assessment.reasons, *request.message.reasons}
         return Skip(reasons=tuple(reason for reason in Reason if reason in found))
     if Reason.CAMPAIGN_OFF in assessment.reasons or request.status is Status.CONTACTED:
-        return Wait(until=None, reasons=assessment.reasons)
+        # No reasons are kept: what is asked of them changes with the settings or the contact.
+        return Wait(until=None)
     if assessment.due_at is not None and assessment.due_at > now:
         return Wait(until=assessment.due_at)
-    if _PASSING.issuperset(assessment.reasons):
+    # Who is held out is drawn when the others are sent to: once nothing else is in the way.
+    others = [reason for reason in assessment.reasons if reason is not Reason.HELD_OUT]
+    if others and _PASSING.issuperset(others):
         return Wait(until=now + _RETRY_AFTER, reasons=assessment.reasons)
     return Skip(reasons=assessment.reasons)
 
@@ -129,15 +143,41 @@ def rescheduled(
         return request
     if request.message.phase is MessagePhase.PENDING:
         if request.deleted_at is not None:
-            return skipped(request, (Reason.DELETED,), at=at)
-        if request.status in _CLOSING:
-            return skipped(request, (_CLOSING[request.status],), at=at)
-        if request.status is Status.ABANDONED and settings.campaign.enabled:
+            request = skipped(request, (Reason.DELETED,), at=at)
+        elif request.status in _CLOSING:
+            request = skipped(request, (_CLOSING[request.status],), at=at)
+        elif request.status is Status.ABANDONED and settings.campaign.enabled:
             # Of the first due time; the sweep, whose clock counts, finds out if that was missed.
             due_at = due_of(request, settings, request.abandoned_at).at
             retry_at = request.message.retry_at or due_at
-            return attrs.evolve(request, next_action_at=max(due_at, retry_at))
-    return attrs.evolve(request, next_action_at=None)
+            return looked_at_again(request, max(due_at, retry_at))
+    return looked_at_again(request, None)
+
+
+def look_for_listing_at(request: AbandonedRequest) -> datetime | None:
+    """When the sweep must look whether it counts as abandoned; ``None``: it never has to (again)."""
+    is_to_come = (
+        request.announced_at is None
+        and request.is_open
+        and request.deleted_at is None
+        and request.erased_at is None
+        and not request.withheld
+    )
+    return request.listed_at if is_to_come else None
+
+
+def looked_at_again(request: AbandonedRequest, at: datetime | None) -> AbandonedRequest:
+    """The request with its next look at ``at``, or earlier if it is to be announced by then."""
+    looks = [look for look in (at, look_for_listing_at(request)) if look is not None]
+    return attrs.evolve(request, next_action_at=min(looks, default=None))
+
+
+def announced(request: AbandonedRequest, *, at: datetime, lead_id: str | None) -> AbandonedRequest:
+    """The request that the host has been told of, as a lead if it has become one (D2)."""
+    changed = attrs.evolve(request, announced_at=at, lead_id=lead_id)
+    if lead_id is None:
+        return changed
+    return changed.noted(at, HistoryKind.LEAD_HANDED_OVER)
 
 
 def replanned(
@@ -149,6 +189,8 @@ def replanned(
     or in the leads, keeps its route.
     """
     if not request.is_open or request.message.phase in _UNDER_WAY:
+        return request
+    if request.erased_at is not None:
         return request
     changed = request
     if not has_route(request, now=now):

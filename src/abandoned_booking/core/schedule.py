@@ -173,13 +173,17 @@ def message_due_at(
 
 def _opening(due_at: datetime, now: datetime, grace: timedelta, allowed_from: AllowedFrom) -> Due:
     """How a message of that nominal instant stands to ``now``."""
-    ends_at = due_at + grace
+    opens_at = allowed_from(due_at)
+    if opens_at is None:
+        return Due(at=due_at, state=DueState.MISSED)
+    # Nobody is late before the first instant at which it may go.
+    ends_at = opens_at + grace
     if now > ends_at:
         # Quiet at the end of its grace: it was held, not late.
         held_until = allowed_from(ends_at)
         if held_until is None or held_until == ends_at or now > held_until + grace:
             return Due(at=due_at, state=DueState.MISSED)
-    goes_at = allowed_from(max(now, due_at))
+    goes_at = allowed_from(now) if now > opens_at else opens_at
     if goes_at is None:
         return Due(at=due_at, state=DueState.MISSED)
     if goes_at > now:

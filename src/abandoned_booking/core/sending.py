@@ -282,8 +282,11 @@ def skipped(
 def revived(request: AbandonedRequest) -> AbandonedRequest:
     """The request whose message is thought about again, after new activity or new settings.
 
-    What was deleted stays cancelled (L8), and what is closed stays closed.
+    What was deleted stays cancelled (L8), what is closed stays closed, and whoever was forgotten
+    stays forgotten (G3).
     """
+    if request.erased_at is not None:
+        return request
     phase = _next_phase(request, _Step.REVIVE)
     if phase is None or not request.is_open or Reason.DELETED in request.message.reasons:
         return request

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -43,6 +44,7 @@ __all__ = [
     "Keyword",
     "MergeField",
     "TextSize",
+    "check_merge_fields",
     "check_template",
     "clean_name",
     "clean_value",
@@ -52,6 +54,7 @@ __all__ = [
     "measure",
     "opt_out_notice",
     "render",
+    "spoken",
     "with_notice",
 ]
 
@@ -142,10 +145,21 @@ MERGE_FIELDS: Final[Mapping[str, MergeField]] = MappingProxyType(
                 sample="https://book.example.com/r/Zm9vYmFyYmF6cXV4MTIzNA",
                 clean=clean_link,
             ),
+            MergeField(
+                name="next_open_slot",
+                description="the next free time: Tue, Nov 3 at 9:00 AM",
+                neutral="a time that suits you",
+                sample="Wed, Sep 30 at 10:30 AM",
+                clean=clean_value,
+            ),
         )
     }
 )
 """Every merge field by its name. A host that renders by itself may add its own values."""
+
+_SAMPLES: Final[Mapping[str, str]] = MappingProxyType(
+    {name: known.sample for name, known in MERGE_FIELDS.items()}
+)
 
 
 @attrs.frozen
@@ -186,11 +200,16 @@ def render(template: str, fields: Mapping[str, str]) -> str:
 
 
 def fields_of(
-    request: AbandonedRequest, *, business_name: str, booking_url: str | None
+    request: AbandonedRequest,
+    *,
+    business_name: str,
+    booking_url: str | None,
+    next_open_slot_at: datetime | None = None,
 ) -> dict[str, str]:
     """The values of every merge field for one request, cleaned; empty where there is none.
 
     ``booking_url`` is the business's public booking page, for requests without a link of their own.
+    ``next_open_slot_at`` is a free time in the business's zone, looked up just now.
     """
     form = request.form
     return {
@@ -201,7 +220,14 @@ def fields_of(
         "care_type": clean_name((form.care_type or "").replace("_", " ")),
         "services": _enumerated(form.services),
         "booking_link": clean_link(request.resume_url or booking_url or ""),
+        "next_open_slot": "" if next_open_slot_at is None else spoken(next_open_slot_at),
     }
+
+
+def spoken(at: datetime) -> str:
+    """A local time as a text says it: ``Tue, Nov 3 at 9:05 AM``."""
+    half = "AM" if at.hour < 12 else "PM"
+    return f"{at:%a, %b} {at.day} at {at.hour % 12 or 12}:{at:%M} {half}"
 
 
 def opt_out_notice(keyword: str) -> str:
@@ -268,6 +294,22 @@ def check_template(template: object, *, notice: str, field: str = "campaign.temp
     :class:`InvalidTemplate`, naming ``field``, for what is not text, empty or unprintable, for
     unknown and malformed merge fields, and for more than 10 segments.
     """
+    checked = check_merge_fields(template, field=field)
+    segments = compose(checked, fields=_SAMPLES, notice=notice).size.segments
+    if segments > MAX_SEGMENTS:
+        raise InvalidTemplate(
+            f"takes {segments} segments with usual values and the opt-out notice; "
+            f"shorten it to {MAX_SEGMENTS}",
+            field=field,
+        )
+
+
+def check_merge_fields(template: object, *, field: str) -> str:
+    """A template that can be merged, and has something to say (M1); asked when it is saved.
+
+    Returns the template. Raises :class:`InvalidTemplate`, naming ``field``, for what is not text,
+    empty or unprintable, and for unknown and malformed merge fields.
+    """
     template = _text(template, field)
     unprintable = _UNPRINTABLE.search(template)
     if unprintable:
@@ -276,16 +318,9 @@ def check_template(template: object, *, notice: str, field: str = "campaign.temp
             field=field,
         )
     _check_fields(_parse(template, field), {}, field)
-    samples = {name: known.sample for name, known in MERGE_FIELDS.items()}
-    if not render(template, samples).strip():
+    if not render(template, _SAMPLES).strip():
         raise InvalidTemplate("is empty; write the text of the message", field=field)
-    segments = compose(template, fields=samples, notice=notice).size.segments
-    if segments > MAX_SEGMENTS:
-        raise InvalidTemplate(
-            f"takes {segments} segments with usual values and the opt-out notice; "
-            f"shorten it to {MAX_SEGMENTS}",
-            field=field,
-        )
+    return template
 
 
 def _text(template: object, field: str) -> str:

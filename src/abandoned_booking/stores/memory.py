@@ -60,6 +60,9 @@ class _Business:
             del self.of_session[old.session_id][old.sequence]
             for key in _keys_of_request(old):
                 self.of_person[key].discard(old.id)
+                if not self.of_person[key]:
+                    # The key is somebody's phone or e-mail: it goes with the last request.
+                    del self.of_person[key]
         self.of_session.setdefault(request.session_id, {})[request.sequence] = request.id
         for key in _keys_of_request(request):
             self.of_person.setdefault(key, set()).add(request.id)
@@ -105,12 +108,19 @@ class MemoryStore:
             return business.requests[ids[max(ids)]] if ids else None
 
     def open_of_person(self, business_id: str, person: Person) -> Sequence[AbandonedRequest]:
+        return [found for found in self.all_of_person(business_id, person) if found.is_open]
+
+    def all_of_person(self, business_id: str, person: Person) -> Sequence[AbandonedRequest]:
         keys = _person_keys(client_id=person.client_id, phone=person.phone, email=person.email_key)
         with self._lock:
             business = self._of(business_id)
             ids: set[str] = set().union(*(business.of_person.get(key, ()) for key in keys))
-            found = [business.requests[request_id] for request_id in sorted(ids)]
-        return [request for request in found if request.is_open]
+            return [business.requests[request_id] for request_id in sorted(ids)]
+
+    def abandoned_before(self, business_id: str, before: datetime) -> Iterator[AbandonedRequest]:
+        for request in self.stream(business_id):
+            if request.abandoned_at < before and request.erased_at is None:
+                yield request
 
     def save(self, request: AbandonedRequest, *, expected_version: int) -> bool:
         with self._lock:

@@ -9,19 +9,20 @@ A host proves its own adapter by subclassing a suite and giving it one fixture::
         def store(self):
             return MyStore(...)          # new and empty for each test
 
-================================  ===============  =============================================
-suite                             fixture          is
-================================  ===============  =============================================
-:class:`RequestStoreContract`     ``store``        a new, empty ``RequestStore``
-:class:`SettingsStoreContract`    ``settings``     a new, empty ``SettingsStore``
-:class:`SuppressionListContract`  ``suppressions`` a new, empty ``SuppressionList``
-:class:`PhoneLedgerContract`      ``ledger``       a new, empty ``PhoneLedger``
-:class:`SmsGatewayContract`       ``gateway``      an ``SmsGateway`` that reaches no real phone
-================================  ===============  =============================================
+================================  =================  ===========================================
+suite                             fixture            is
+================================  =================  ===========================================
+:class:`RequestStoreContract`     ``store``          a new, empty ``RequestStore``
+:class:`SettingsStoreContract`    ``settings``       a new, empty ``SettingsStore``
+:class:`SuppressionListContract`  ``suppressions``   a new, empty ``SuppressionList``
+:class:`PhoneLedgerContract`      ``ledger``         a new, empty ``PhoneLedger``
+:class:`SmsGatewayContract`       ``gateway``        an ``SmsGateway`` that reaches no real phone
+:class:`EmailGatewayContract`     ``email_gateway``  an ``EmailGateway`` that reaches no mailbox
+================================  =================  ===========================================
 
-:class:`FakeClock`, :class:`RecordingSmsGateway` and :func:`a_request` need nothing else. The suites
-and the strategies need pytest and hypothesis: ``pip install 'abandoned-booking[testing]'``; they
-are loaded when they are first used.
+:class:`FakeClock`, :class:`RecordingSmsGateway`, :class:`RecordingEmailGateway` and
+:func:`a_request` need nothing else. The suites and the strategies need pytest and
+hypothesis: ``pip install 'abandoned-booking[testing]'``; they are loaded when they are first used.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from abandoned_booking.testing.clock import FakeClock
+from abandoned_booking.testing.credits import MemoryCreditLedger
 from abandoned_booking.testing.factory import a_request
-from abandoned_booking.testing.gateway import RecordingSmsGateway
+from abandoned_booking.testing.gateway import RecordingEmailGateway, RecordingSmsGateway
 
 if TYPE_CHECKING:
+    from abandoned_booking.testing.contracts.email import EmailGatewayContract
     from abandoned_booking.testing.contracts.gateway import SmsGatewayContract
     from abandoned_booking.testing.contracts.ledger import PhoneLedgerContract
     from abandoned_booking.testing.contracts.requests import RequestStoreContract
@@ -52,8 +55,11 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "EmailGatewayContract",
     "FakeClock",
+    "MemoryCreditLedger",
     "PhoneLedgerContract",
+    "RecordingEmailGateway",
     "RecordingSmsGateway",
     "RequestStoreContract",
     "SettingsStoreContract",
@@ -78,6 +84,7 @@ _FOUND_IN: Final = {
     "SuppressionListContract": "abandoned_booking.testing.contracts.suppressions",
     "PhoneLedgerContract": "abandoned_booking.testing.contracts.ledger",
     "SmsGatewayContract": "abandoned_booking.testing.contracts.gateway",
+    "EmailGatewayContract": "abandoned_booking.testing.contracts.email",
     **dict.fromkeys(
         (name for name in __all__ if name.islower() and name != "a_request"), _STRATEGIES
     ),

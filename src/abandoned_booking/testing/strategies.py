@@ -22,8 +22,10 @@ from abandoned_booking.core.campaign import (
     Days,
     QuietHours,
     RecoveryCampaign,
+    Retention,
     Timing,
 )
+from abandoned_booking.core.email import EmailDesign, EmailTone
 from abandoned_booking.core.listing import ListQuery, Sort
 from abandoned_booking.core.model import (
     STANDARD_STEPS,
@@ -35,6 +37,7 @@ from abandoned_booking.core.model import (
     ClientType,
     Contact,
     ContactState,
+    EditRecord,
     HistoryEntry,
     HistoryKind,
     MessagePhase,
@@ -229,6 +232,18 @@ def _history() -> SearchStrategy[tuple[HistoryEntry, ...]]:
     return st.lists(entry, max_size=3).map(tuple)
 
 
+def _edits() -> SearchStrategy[EditRecord]:
+    values = st.dictionaries(st.sampled_from(["status", "note", "assignee"]), texts(), max_size=2)
+    return _built(
+        EditRecord,
+        operation_id=ids(),
+        at=instants(),
+        before=values,
+        after=values,
+        undone_at=st.none() | instants(),
+    )
+
+
 def _some_of(kind: type[Reason]) -> SearchStrategy[tuple[Reason, ...]]:
     return st.lists(st.sampled_from(kind), max_size=2, unique=True).map(tuple)
 
@@ -254,6 +269,8 @@ def requests(**fields: SearchStrategy[Any]) -> SearchStrategy[AbandonedRequest]:
         "status": st.sampled_from(Status),
         "route": st.sampled_from(Route),
         "routed_at": st.none() | instants(),
+        "announced_at": st.none() | instants(),
+        "lead_id": st.none() | ids(),
         "withheld": _some_of(Reason),
         "contacts": st.lists(_contacts(), max_size=2).map(tuple),
         "message": _messages(),
@@ -261,6 +278,13 @@ def requests(**fields: SearchStrategy[Any]) -> SearchStrategy[AbandonedRequest]:
         "closed_at": st.none() | instants(),
         "left_at": st.none() | instants(),
         "deleted_at": st.none() | instants(),
+        "erased_at": st.none() | instants(),
+        "assignee": st.none() | ids(),
+        "staff_note": st.none() | texts(),
+        "last_edit": st.none() | _edits(),
+        "reserved_by": st.none() | ids(),
+        "reserved_until": st.none() | instants(),
+        "outcome": st.none() | ids(),
         "history": _history(),
         "next_action_at": st.none() | instants(),
     }
@@ -345,6 +369,7 @@ def crowds(business_id: str, *, max_size: int = 6) -> SearchStrategy[list[Abando
         withheld=st.sampled_from([(), (), (), (Reason.BLOCKED,)]),
         contacts=st.lists(counting, max_size=2).map(tuple),
         deleted_at=st.sampled_from([None, None, None, _NOON]),
+        erased_at=st.sampled_from([None, None, None, _NOON]),
         message=st.just(RecoveryMessage()),
         recovery=st.none(),
         history=st.just(()),
@@ -404,6 +429,7 @@ def campaigns(*, steps: tuple[Step, ...] = STANDARD_STEPS) -> SearchStrategy[Rec
         template=st.sampled_from(
             [RECOVERY_TEMPLATE, "Hi {{first_name|friend}} 🐶", "{{business_name}}: come back"]
         ),
+        holdout=st.just(0.0) | st.floats(0, 0.5),
     )
 
 
@@ -416,6 +442,39 @@ def _policies() -> SearchStrategy[CompliancePolicy]:
         not_older_than=st.none() | st.timedeltas(_MINUTE, 10_000 * _MINUTE),
         consent_required=st.booleans(),
     ) | st.sampled_from([CompliancePolicy.relaxed(), CompliancePolicy.us_marketing()])
+
+
+def _retentions() -> SearchStrategy[Retention]:
+    return _built(
+        Retention, years=st.integers(0, 9), months=st.integers(0, 30), days=st.integers(1, 400)
+    )
+
+
+def _designs() -> SearchStrategy[EmailDesign]:
+    address = st.none() | st.sampled_from(["hello@example.com", "hallo@bücher.example"])
+    url = st.none() | st.just("https://book.example.com/u?t=")
+    words = st.none() | st.sampled_from(["Hi {{first_name|friend}} 🐶", "Rex' café"])
+    return _built(
+        EmailDesign,
+        sender_address=address,
+        sender_name=st.none() | st.just("Ann & Co"),
+        reply_to=address,
+        postal_address=st.none() | st.just("1 Main Street\nSpringfield, NY 10001"),
+        unsubscribe_url=url,
+        logo_url=url,
+        accent_colour=st.integers(0, 0xFFFFFF).map("#{:06x}".format),
+        text_colour=st.sampled_from(["#000000", "#1F2937"]),
+        panel_colour=st.sampled_from(["#ffffff", "#FEFCE8"]),
+        background_colour=st.sampled_from(["#ffffff", "#f3f4f6"]),
+        language=st.sampled_from(["en", "pt-BR"]),
+        tone=st.sampled_from(EmailTone),
+        subject=words,
+        heading=words,
+        body=words | st.just("One\n\nTwo\nThree"),
+        button=words,
+        footer=st.just("You began a booking."),
+        unsubscribe_label=st.sampled_from(["Unsubscribe", "Abmelden"]),
+    )
 
 
 @st.composite
@@ -435,6 +494,7 @@ def settings(draw: st.DrawFn, *, business_id: str | None = None) -> BusinessSett
             region=st.sampled_from(["US", "GB", "DE"]),
             campaign=campaigns(steps=steps),
             compliance=_policies(),
+            email=_designs(),
             leads_management=st.booleans(),
             steps=st.permutations(steps).map(tuple),
             listed_after=duration,
@@ -446,5 +506,6 @@ def settings(draw: st.DrawFn, *, business_id: str | None = None) -> BusinessSett
             opt_in_words=words,
             booking_url=st.none() | st.just("https://book.example.com/paws"),
             credited_within=duration,
+            keep_for=st.none() | _retentions(),
         )
     )

@@ -9,7 +9,8 @@ laid out so that the queue, the list and the search each touch little. Writers t
 has waited longer than ``busy_timeout`` it gets :class:`~abandoned_booking.errors.StoreLocked`.
 
 Rules held here: the storage half of C6 (one person's open requests), L2-L5 (the list), R3
-(compare-and-set, claims) and R7 (reservations); G4 (no stored value in an error).
+(compare-and-set, claims) and R7 (reservations); G3 (no copy of what was erased is left in the
+file); G4 (no stored value in an error).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from abandoned_booking.core.listing import (
 )
 from abandoned_booking.core.model import OPEN_STATUSES, AbandonedRequest, Person
 from abandoned_booking.errors import StoreError
-from abandoned_booking.stores.sqlite import _rows, _search
+from abandoned_booking.stores.sqlite import _rows, _search, _traces
 from abandoned_booking.stores.sqlite._connections import Connections
 from abandoned_booking.stores.sqlite._query import Finding
 from abandoned_booking.stores.sqlite._registers import (
@@ -109,6 +110,16 @@ class SqliteStore:
     def __repr__(self) -> str:
         return f"SqliteStore({str(self.path)!r})"
 
+    def businesses(self) -> list[str]:
+        """The ids of all businesses of which the file knows anything, in order."""
+        with self._connections.borrowed() as connection:
+            rows = connection.execute(
+                "SELECT business_id FROM settings UNION SELECT business_id FROM requests "
+                "UNION SELECT business_id FROM suppressions "
+                "UNION SELECT business_id FROM reservations ORDER BY business_id"
+            ).fetchall()
+        return [business_id for (business_id,) in rows]
+
     # ── one request ─────────────────────────────────────────────────────────────────────────────
 
     def add(self, request: AbandonedRequest) -> bool:
@@ -140,6 +151,14 @@ class SqliteStore:
         return found[0] if found else None
 
     def open_of_person(self, business_id: str, person: Person) -> Sequence[AbandonedRequest]:
+        return self._of_person(business_id, person, also=f" AND {_IS_OPEN}")
+
+    def all_of_person(self, business_id: str, person: Person) -> Sequence[AbandonedRequest]:
+        return self._of_person(business_id, person, also="")
+
+    def _of_person(
+        self, business_id: str, person: Person, *, also: str
+    ) -> Sequence[AbandonedRequest]:
         known = {"client_id": person.client_id, "phone": person.phone, "email": person.email_key}
         columns = {column: value for column, value in known.items() if value}
         if not columns:
@@ -150,7 +169,7 @@ class SqliteStore:
         )
         values = [part for value in columns.values() for part in (business_id, value)]
         with self._connections.borrowed() as connection:
-            return _rows.read(connection, f"WHERE r.key IN ({keys}) AND {_IS_OPEN}", *values)
+            return _rows.read(connection, f"WHERE r.key IN ({keys}){also}", *values)
 
     def save(self, request: AbandonedRequest, *, expected_version: int) -> bool:
         document = _rows.encoded(request)
@@ -227,6 +246,39 @@ class SqliteStore:
             return _rows.read(
                 connection, f"{where} ORDER BY r.id LIMIT {_STREAMED_AT_ONCE}", business_id, last
             )
+
+    # ── what has to go (G3) ─────────────────────────────────────────────────────────────────────
+
+    def abandoned_before(self, business_id: str, before: datetime) -> Iterator[AbandonedRequest]:
+        # By the index of the shelves, whose last one holds what was erased already.
+        for shelf in (0, 1, 2):
+            newest, last = 1 - microseconds(before), ""
+            while part := self._part_of_shelf(business_id, shelf, newest, last):
+                yield from part
+                newest, last = max((-microseconds(found.abandoned_at), found.id) for found in part)
+                last += "\0"
+
+    def _part_of_shelf(
+        self, business_id: str, shelf: int, newest: int, last: str
+    ) -> list[AbandonedRequest]:
+        keys = (
+            "SELECT key FROM requests INDEXED BY requests_by_shelf WHERE business_id = ? "
+            "AND shelf = ? AND (newest, id) >= (?, ?) "
+            f"ORDER BY newest, id LIMIT {_STREAMED_AT_ONCE}"
+        )
+        with self._connections.borrowed() as connection:
+            return _rows.read(
+                connection, f"WHERE r.key IN ({keys})", business_id, shelf, newest, last
+            )
+
+    def erase_traces(self, business_id: str) -> bool:
+        """Rewrite the file, of all businesses, without the copies that SQLite leaves behind.
+
+        It takes time and writers wait: about a second for each 40 MB. A file of up to 64 MB is
+        rewritten in memory, a larger one through a temporary file of SQLite's own.
+        """
+        del business_id
+        return _traces.erase(self._connections)
 
 
 def _searched(request: AbandonedRequest) -> _search.Searched:

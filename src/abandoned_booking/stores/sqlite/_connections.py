@@ -187,6 +187,8 @@ class Connections:
             # People's names, while they are sorted, stay out of temporary files.
             connection.execute("PRAGMA temp_store = MEMORY")
             connection.execute("PRAGMA trusted_schema = OFF")
+            # What is overwritten is overwritten with zeros; not every build does so by itself.
+            connection.execute("PRAGMA secure_delete = ON")
         except sqlite3.Error:
             connection.close()
             raise

@@ -54,7 +54,9 @@ def _optional(at: datetime | None) -> int | None:
 
 
 def _shelf_of(request: AbandonedRequest) -> int:
-    """0: listed once its time has come; 1: deleted; 2: neither (C10)."""
+    """0: listed once its time has come; 1: deleted; 2: neither (C10); 3: erased (G3)."""
+    if request.erased_at is not None:
+        return 3
     if request.deleted_at is not None:
         return 1
     hidden = (

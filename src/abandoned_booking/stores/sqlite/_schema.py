@@ -34,7 +34,7 @@ def _first(connection: sqlite3.Connection) -> None:
 _FIRST_TABLES: Final = (
     # What the queue and the list look at. Instants are whole microseconds since 1970; "newest" is
     # abandoned_at negated, so that ascending order and a row comparison give "newest first, then
-    # by id". Shelf: 0 can be listed, 1 deleted, 2 neither.
+    # by id". Shelf: 0 can be listed, 1 deleted, 2 neither, 3 erased.
     """CREATE TABLE requests (
         key INTEGER PRIMARY KEY,
         business_id TEXT NOT NULL,

@@ -34,6 +34,7 @@ __all__ = [
     "index_if_possible",
     "is_indexed",
     "match_expression",
+    "merge",
     "put",
     "second_of_place",
 ]
@@ -171,6 +172,21 @@ def index_if_possible(connection: sqlite3.Connection) -> None:
         for place, business_id, text in rows:
             _index(connection, place, business_id, text)
         connection.execute("UPDATE search_state SET indexed = 1")
+
+
+def merge(connection: sqlite3.Connection) -> bool:
+    """Merge the index into one part, so that it holds nothing of what it was told to forget.
+
+    Returns whether that is so: a process without trigrams cannot touch an index that is there.
+    """
+    if not has_trigrams():
+        (there,) = connection.execute(
+            "SELECT count(*) FROM sqlite_master WHERE name = 'search_index'"
+        ).fetchone()
+        return not there
+    index_if_possible(connection)
+    connection.execute("INSERT INTO search_index (search_index) VALUES ('optimize')")
+    return True
 
 
 def _is_marked(connection: sqlite3.Connection) -> bool:

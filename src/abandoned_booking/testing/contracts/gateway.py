@@ -11,19 +11,15 @@ from abandoned_booking.ports import (
     Found,
     LookupUnavailable,
     NotFound,
-    NotSent,
     OutboundSms,
-    Rejected,
-    SendResult,
     SmsGateway,
     SupportsLookup,
-    Unknown,
 )
+from abandoned_booking.testing.contracts._answers import assert_shows_nobody, assert_valid
 from abandoned_booking.testing.contracts._tools import THREADS, race
 
 __all__ = ["SmsGatewayContract"]
 
-_RESULTS: Final = (Accepted, NotSent, Rejected, Unknown)
 _LOOKUPS: Final = (Found, NotFound, LookupUnavailable)
 _TIMEOUT: Final = timedelta(seconds=2, milliseconds=500)
 _NUMBER: Final = "+12125550123"
@@ -41,28 +37,6 @@ def _a_text() -> OutboundSms:
     )
 
 
-def _assert_valid(result: SendResult) -> None:
-    line = "send: returns Accepted, NotSent, Rejected or Unknown"
-    assert isinstance(result, _RESULTS), line
-    match result:
-        case Accepted():
-            assert result.provider_id, "Accepted: names the provider's id of the message"
-        case NotSent():
-            waits = result.retry_after
-            line = "NotSent: retry_after is a timedelta that is not negative, or None"
-            assert waits is None or (isinstance(waits, timedelta) and waits >= timedelta(0)), line
-            assert result.reason, "NotSent: has a reason"
-        case Rejected():
-            assert result.reason, "Rejected: has a reason"
-        case Unknown():
-            assert isinstance(result.detail, str), "Unknown: detail is text"
-
-
-def _assert_shows_nobody(value: object) -> None:
-    shown = [word for word in _PERSONAL if word in f"{value!r} {value}"]
-    assert not shown, "no personal data: neither number nor text in a result or a repr"
-
-
 class SmsGatewayContract:
     """What can be checked of any :class:`~abandoned_booking.ports.SmsGateway`.
 
@@ -71,19 +45,19 @@ class SmsGatewayContract:
     """
 
     def test_send_answers_with_one_of_the_four_results(self, gateway: SmsGateway) -> None:
-        _assert_valid(gateway.send(_a_text(), timeout=_TIMEOUT))
+        assert_valid(gateway.send(_a_text(), timeout=_TIMEOUT))
 
     def test_results_and_reprs_show_neither_number_nor_text(self, gateway: SmsGateway) -> None:
         result = gateway.send(_a_text(), timeout=_TIMEOUT)
-        _assert_shows_nobody(result)
-        _assert_shows_nobody(gateway)
+        assert_shows_nobody(result, _PERSONAL)
+        assert_shows_nobody(gateway, _PERSONAL)
 
     def test_several_threads_send_at_the_same_time(self, gateway: SmsGateway) -> None:
         texts = [_a_text() for _ in range(THREADS)]
         results = race(*(lambda text=text: gateway.send(text, timeout=_TIMEOUT) for text in texts))
         for result in results:
-            _assert_valid(result)
-            _assert_shows_nobody(result)
+            assert_valid(result)
+            assert_shows_nobody(result, _PERSONAL)
         provider_ids = [result.provider_id for result in results if isinstance(result, Accepted)]
         line = "Accepted: every message has a provider's id of its own"
         assert len(provider_ids) == len({*provider_ids}), line

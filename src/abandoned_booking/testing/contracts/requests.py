@@ -10,6 +10,11 @@ import attrs
 from abandoned_booking.core.listing import ListQuery
 from abandoned_booking.core.model import AbandonedRequest, Person
 from abandoned_booking.ports import RequestStore
+from abandoned_booking.testing.contracts._erasing import (
+    ErasingTraces,
+    FindingTheOld,
+    SearchingForAPerson,
+)
 from abandoned_booking.testing.contracts._listing import Listing, Streaming
 from abandoned_booking.testing.contracts._queue import Claiming, Saving
 from abandoned_booking.testing.contracts._reading import (
@@ -92,10 +97,14 @@ class RequestStoreContract(
     Claiming,
     Listing,
     Streaming,
+    SearchingForAPerson,
+    FindingTheOld,
+    ErasingTraces,
     _Tenants,
 ):
     """Everything that :class:`~abandoned_booking.ports.RequestStore` promises.
 
     Subclass it and give the fixture ``store``: a new, empty store for each test (scope
-    ``function``), usable from several threads.
+    ``function``), usable from several threads. What it may have beyond the port
+    (``SupportsPersonSearch``, ``SupportsExpiry``, ``SupportsErasure``) is tested if it is there.
     """
