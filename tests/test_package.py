@@ -47,6 +47,7 @@ PUBLIC_FACE: Final = frozenset(
 NOT_LOADED: Final = (
     "dateutil",
     "hypothesis",
+    "matplotlib",
     "openpyxl",
     "phonenumbers",
     "pytest",
@@ -59,9 +60,9 @@ NOT_LOADED: Final = (
 # clock or draws a random number. A new one is added here on purpose.
 PURE: Final = frozenset(
     {
-        "__future__", "abandoned_booking", "attrs", "base64", "binascii", "bisect", "calendar",
-        "collections", "dateutil", "datetime", "decimal", "enum", "fractions", "functools",
-        "hashlib", "heapq", "hmac", "itertools", "json", "math", "operator", "phonenumbers", "re",
+        "__future__", "abandoned_booking", "array", "attrs", "base64", "binascii", "bisect",
+        "calendar", "collections", "contextlib", "dateutil", "datetime", "decimal", "enum",
+        "fractions", "functools", "hashlib", "heapq", "hmac", "html", "itertools", "json", "math", "operator", "phonenumbers", "re",
         "statistics", "string", "struct", "types", "typing", "unicodedata", "zoneinfo",
     }
 )  # fmt: skip

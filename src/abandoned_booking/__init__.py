@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Days,
         RecoveryCampaign,
     )
+    from abandoned_booking.core.email import EmailDesign, EmailTone
     from abandoned_booking.core.flow import Booked, Left, Progress
     from abandoned_booking.core.listing import ListQuery, Sort
     from abandoned_booking.core.model import (
@@ -55,6 +56,8 @@ __all__ = [
     "Days",
     "DeliveryReport",
     "DeliveryState",
+    "EmailDesign",
+    "EmailTone",
     "InboundSms",
     "Left",
     "ListQuery",
@@ -73,6 +76,7 @@ _HOMES: Final = {
     "core.campaign": (
         "AfterDelay AtClockTime BusinessSettings CompliancePolicy Days RecoveryCampaign"
     ),
+    "core.email": "EmailDesign EmailTone",
     "core.flow": "Booked Left Progress",
     "core.listing": "ListQuery Sort",
     "core.model": (

@@ -110,13 +110,15 @@ class Inbound:
     def opt_in(self, business_id: str, phone: str, *, at: datetime | None = None) -> bool:
         """A person who had opted out asked by another road to get texts again (I1).
 
-        Returns whether they had. What the staff blocked stays blocked. Raises as :meth:`opt_out`.
+        Returns whether that changed anything: not without an opt-out, nor for ``at`` before a later
+        one. What the staff blocked stays blocked. Raises as :meth:`opt_out`.
         """
         sms, number, settings = self._asked(business_id, phone, at)
         had = self.suppressed(business_id, phone).opted_out
-        if had:
-            self._lift(sms, number, settings)
-        return had
+        if not had or self._later_opt_out(sms, number):
+            return False
+        self._lift(sms, number, settings)
+        return True
 
     def suppressed(self, business_id: str, phone: str) -> Suppressed:
         """Whether a phone is on the suppression list. The list itself holds keyed hashes only.

@@ -303,7 +303,7 @@ class SuppressionList(Protocol):
 
 @runtime_checkable
 class PhoneLedger(Protocol):
-    """Which phone was promised what, and when: a recovery message a day, a mass message once (R7)."""
+    """Which phone was promised a message, and when: one recovery message a day (R7)."""
 
     def reserve(
         self, business_id: str, phone: str, *, owner: str, at: datetime, not_within: timedelta

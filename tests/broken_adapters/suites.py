@@ -8,7 +8,7 @@ from datetime import timedelta
 from types import ModuleType
 
 import pytest
-from broken_adapters import others, stores
+from broken_adapters import emails, others, stores
 
 from abandoned_booking import testing
 from abandoned_booking.stores.memory import (
@@ -27,6 +27,7 @@ _CONTRACTS: dict[type, tuple[type, str]] = {
     MemorySuppressions: (testing.SuppressionListContract, "suppressions"),
     MemorySettings: (testing.SettingsStoreContract, "settings"),
     testing.RecordingSmsGateway: (testing.SmsGatewayContract, "gateway"),
+    testing.RecordingEmailGateway: (testing.EmailGatewayContract, "email_gateway"),
 }
 
 
@@ -47,5 +48,5 @@ def _suite(adapter: type) -> type:
     return type(f"Test{adapter.__name__}", (contract,), {fixture: pytest.fixture(given)})
 
 
-for _adapter in (*_adapters(stores), *_adapters(others)):
+for _adapter in (*_adapters(stores), *_adapters(others), *_adapters(emails)):
     globals()[f"Test{_adapter.__name__}"] = _suite(_adapter)

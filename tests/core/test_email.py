@@ -265,6 +265,26 @@ def test_m1_the_staffs_own_words_are_checked_before_anything_is_sent(
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize("field", ["subject", "body"])
+def test_words_that_are_empty_for_this_person_are_refused(field: str) -> None:
+    for given_ in ({field: "{{last_name}}"}, {"design": attrs.evolve(DESIGN, **NO_NAME[field])}):
+        with pytest.raises(InvalidTemplate, match="for this person") as caught:
+            composed(**given_)
+        assert caught.value.field == field
+
+
+NO_NAME: dict[str, dict[str, Any]] = {
+    field: {field: "{{last_name}} "} for field in ("subject", "body", "heading", "button")
+}
+
+
+def test_a_heading_or_button_that_is_empty_for_this_person_is_done_without() -> None:
+    email = composed(attrs.evolve(DESIGN, **NO_NAME["heading"], **NO_NAME["button"]))
+    assert "<h1" not in email.html
+    assert email.text.startswith("Hi Ann,")
+    assert "Finish my booking" in Document(email.html).text
+
+
 @pytest.mark.parametrize("subject", ["one\ntwo", "x" * 201])
 def test_the_staffs_own_subject_is_one_line(subject: str) -> None:
     with pytest.raises(InvalidTemplate, match="one line"):

@@ -113,7 +113,7 @@ def test_a_header_that_says_how_many_rows_there_are_is_left_out_not_wrong() -> N
     assert sum(1 for _ in book.worksheets[0].rows) == 6
 
 
-def test_the_archive_begins_as_workbooks_do_and_holds_no_clock_time() -> None:
+def test_the_archive_begins_as_workbooks_do_and_its_entries_hold_no_clock_time() -> None:
     workbook = workbook_of(some(1))
     assert next(iter(parts_of(workbook))) == "_rels/.rels"
     # DOS date and time of the first entry: 1980-01-01 00:00

@@ -15,6 +15,7 @@ from abandoned_booking.core.model import BookingForm, Person
 from abandoned_booking.errors import InvalidInput
 from abandoned_booking.ports import (
     Accepted,
+    EmailGateway,
     Clock,
     Found,
     NotFound,
@@ -27,7 +28,9 @@ from abandoned_booking.ports import (
     Unknown,
 )
 from abandoned_booking.testing import (
+    EmailGatewayContract,
     FakeClock,
+    RecordingEmailGateway,
     RecordingSmsGateway,
     SmsGatewayContract,
     a_request,
@@ -53,6 +56,18 @@ class TestARefusingGateway(SmsGatewayContract):
     def gateway(self) -> SmsGateway:
         waits = NotSent(reason="busy", retry_after=timedelta(seconds=1))
         return RecordingSmsGateway(results=[waits, Rejected(reason="no"), *[Unknown()] * 20])
+
+
+class TestRecordingEmailGateway(EmailGatewayContract):
+    @pytest.fixture
+    def email_gateway(self) -> EmailGateway:
+        return RecordingEmailGateway()
+
+
+class TestARefusingEmailGateway(EmailGatewayContract):
+    @pytest.fixture
+    def email_gateway(self) -> EmailGateway:
+        return RecordingEmailGateway(lambda email: Rejected(reason="RCPT 550", code="550"))
 
 
 def test_every_text_is_accepted_unless_told() -> None:

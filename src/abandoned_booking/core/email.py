@@ -335,17 +335,23 @@ def compose_email(
     stand in for the design's; a body of the staff's own stands without heading. Without a booking
     link (http or https) there is no button.
 
-    Raises :class:`InvalidTemplate` for a subject or body that is empty, unprintable or has an
-    unknown merge field, naming which.
+    Raises :class:`InvalidTemplate` for a subject or body that is empty for this person, unprintable
+    or has an unknown merge field, naming which.
     """
-    subject = design.words("subject") if subject is None else _own_subject(subject)
     heading = design.words("heading") if body is None else None
+    subject = design.words("subject") if subject is None else _own_subject(subject)
     body = design.words("body") if body is None else _own_body(body)
+    told = {"subject": _line(subject, fields), "body": render(body, fields).strip()}
+    for field, merged in told.items():
+        if not merged:
+            raise InvalidTemplate(
+                "is empty for this person; give a merge field a fallback", field=field
+            )
     link = fields.get("booking_link", "")
     words = Words(
         heading="" if heading is None else _line(heading, fields),
-        paragraphs=_paragraphs(render(body, fields)),
-        button=_line(design.words("button"), fields),
+        paragraphs=_paragraphs(told["body"]),
+        button=_line(design.words("button"), fields) or SHIPPED_WORDS[design.tone]["button"],
         link=link if link.lower().startswith(("https://", "http://")) else "",
         footer=_line(design.footer, fields),
         business_name=fields.get("business_name", ""),
@@ -354,7 +360,7 @@ def compose_email(
         unsubscribe_link=unsubscribe_link,
     )
     return ComposedEmail(
-        subject=_line(subject, fields), text=text_of(words), html=html_of(words, _look(design))
+        subject=told["subject"], text=text_of(words), html=html_of(words, _look(design))
     )
 
 
@@ -388,8 +394,7 @@ def _line(template: str, fields: Mapping[str, str]) -> str:
 
 
 def _paragraphs(text: str) -> tuple[str, ...]:
-    split = re.split(r"\n[ \t]*(?:\n[ \t]*)+", text.strip())
-    return tuple(part for part in split if part)
+    return tuple(re.split(r"\n[ \t]*(?:\n[ \t]*)+", text))
 
 
 def _look(design: EmailDesign) -> Look:

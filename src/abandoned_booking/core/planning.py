@@ -155,7 +155,7 @@ def rescheduled(
 
 
 def look_for_listing_at(request: AbandonedRequest) -> datetime | None:
-    """When the sweep must look whether it counts as abandoned; ``None``: it never has to (again)."""
+    """When the sweep must look whether it counts as abandoned; ``None``: never (again)."""
     is_to_come = (
         request.announced_at is None
         and request.is_open

@@ -4,8 +4,7 @@
 
     from abandoned_booking.export import write_workbook
 
-    with open("abandoned.xlsx", "wb") as file:
-        write_workbook(requests, file, zone=ZoneInfo("America/New_York"))
+    write_workbook(requests, "abandoned.xlsx", zone=ZoneInfo("America/New_York"))
 
 Rules held here: X1 (whatever it is given, all of it), X2 (dates, header, pane, filter, widths), X3
 (text is text), X4 (memory does not grow, progress, no half file). What stands in the columns is in
@@ -114,8 +113,9 @@ def _write_archive(
                 skeleton = build_skeleton(zone, last_rows)
                 sheet.write(skeleton.tail.encode())
             ahead = list(islice(rows, 1))
-        for name in skeleton.parts.keys() - FIRST_PARTS:
-            _write_part(archive, name, skeleton.parts[name])
+        for name, part in skeleton.parts.items():
+            if name not in FIRST_PARTS:
+                _write_part(archive, name, part)
     return sum(last_rows) - len(last_rows)
 
 
