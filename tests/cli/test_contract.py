@@ -67,6 +67,23 @@ def test_a_day_with_the_installed_program(tmp_path: Path) -> None:
     assert json.loads(told.stdout)["phase"] == "sent"
 
 
+def test_the_rest_of_the_desk_with_the_installed_program(salon: Path, tmp_path: Path) -> None:
+    store, now = ("--store", salon), ("--now", NOW)
+    commands: dict[str, tuple[object, ...]] = {
+        "rows": ("export", tmp_path / "a.xlsx", *store, *now),
+        "total": ("report", *store, *now, "--by", "step", "--every", "week"),
+        "reasons": ("forecast", *store, *now, "--until", "2026-03-02T23:00:00Z"),
+        "settings": ("settings", "set", "campaign=off", *store, *now),
+        "changed": ("optouts", "add", "+12125550105", *store, *now),
+        "requests": ("forget", "--phone", "+12125550105", "--yes", *store, *now),
+        "erased": ("purge", "--older-than", "24months", "--yes", *store, *now),
+    }
+    for key, arguments in commands.items():
+        ran = called(*arguments, "--json", cwd=tmp_path)
+        assert (ran.returncode, ran.stderr) == (0, ""), arguments
+        assert key in json.loads(ran.stdout)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("list", "--store", "no.db"), ("list",), ("nope",), ("replay", "no.csv", "--json")],
@@ -159,6 +176,49 @@ WRONG: Final = {
     "text too long": ("list", "--store", "{salon}", "--text", "x" * 201),
     "unknown request": ("explain", "ffffffffffffffffffffffff", "--store", "{salon}"),
     "ambiguous or short id": ("explain", "4", "--store", "{salon}"),
+    "export without a file": ("export", "--store", "{salon}"),
+    "export to another ending": ("export", "{folder}/a.csv", "--store", "{salon}"),
+    "export to no folder": ("export", "{folder}/no/a.xlsx", "--store", "{salon}"),
+    "export of an unknown status": ("export", "a.xlsx", "--store", "{salon}", "--status", "lost"),
+    "export of a missing file": ("export", "{folder}/a.xlsx", "--store", "{folder}/no.db"),
+    "report by the weather": ("report", "--store", "{salon}", "--by", "weather"),
+    "report every year": ("report", "--store", "{salon}", "--every", "year"),
+    "report from later to earlier": (
+        *("report", "--store", "{salon}", "--from", "2026-04-01", "--to", "2026-03-01"),
+    ),
+    "report at the calendar's end": ("report", "--store", "{salon}", "--to", "0001-01-05"),
+    "report from a naive instant": ("report", "--store", "{salon}", "--from", "2026-03-02T10:00"),
+    "chart as a photograph": ("report", "--store", "{salon}", "--chart", "{folder}/a.jpg"),
+    "chart in no folder": ("report", "--store", "{salon}", "--chart", "{folder}/no/a.svg"),
+    "a kind of no chart": ("report", "--store", "{salon}", "--chart-kind", "trend"),
+    "an unknown chart": (
+        *("report", "--store", "{salon}", "--chart", "{folder}/a.svg", "--chart-kind", "pie"),
+    ),
+    "forecast without an end": ("forecast", "--store", "{salon}"),
+    "forecast of the past": ("forecast", "--store", "{salon}", "--until", "2020-01-01T00:00:00Z"),
+    "forecast for ever": ("forecast", "--store", "{salon}", "--until", "2199-01-01T00:00:00Z"),
+    "forecast until a naive instant": ("forecast", "--store", "{salon}", "--until", "2026-03-03"),
+    "forecast of no campaign": (
+        *("forecast", "--store", "{salon}", "--until", "2026-03-03T00:00:00Z"),
+        *("--now", NOW, "--campaign", "after=1m"),
+    ),
+    "settings without a verb": ("settings", "--store", "{salon}"),
+    "settings of no business": ("settings", "show", "--store", "{salon}", "--business", "claws"),
+    "settings set to nothing": ("settings", "set", "--store", "{salon}"),
+    "an unknown setting": ("settings", "set", "colour=red", "--store", "{salon}"),
+    "optouts without a verb": ("optouts", "--store", "{salon}"),
+    "optouts of no phone": ("optouts", "add", "Wilhelmina", "--store", "{salon}"),
+    "optouts cannot be listed": ("optouts", "list", "--store", "{salon}"),
+    "a secret that is none": (
+        *("optouts", "check", "+12125550105", "--store", "{salon}", "--secret", "hex:xyz"),
+    ),
+    "forget nobody": ("forget", "--store", "{salon}", "--yes"),
+    "forget what is no phone": ("forget", "--store", "{salon}", "--phone", "12", "--yes"),
+    "forget what is no e-mail": ("forget", "--store", "{salon}", "--email", "Wilhelmina", "--yes"),
+    "forget without yes": ("forget", "--store", "{salon}", "--phone", "+12125550105"),
+    "purge without an age": ("purge", "--store", "{salon}", "--yes"),
+    "purge of a bad age": ("purge", "--store", "{salon}", "--older-than", "old", "--yes"),
+    "purge without yes": ("purge", "--store", "{salon}", "--older-than", "1d"),
     "missing log": ("replay", "{folder}/no.csv"),
     "a folder as log": ("replay", "{folder}"),
     "demo over something else": ("demo", "--store", "{folder}/notes.txt"),
@@ -238,14 +298,22 @@ def test_the_version_is_told_in_words_and_as_json(command: Command) -> None:
 def test_without_a_command_the_help_is_shown(command: Command) -> None:
     answer = command()
     assert answer.code == 0
-    for name in ("demo", "replay", "list", "explain", "sweep"):
+    for name in {name.partition(" ")[0] for name in COMMANDS}:
         assert f" {name} " in answer.out
 
 
-@pytest.mark.parametrize("name", ["demo", "replay", "list", "explain", "sweep"])
+COMMANDS: Final = (
+    *("demo", "replay", "list", "explain", "forecast", "sweep", "export", "report"),
+    *("settings show", "settings set", "optouts add", "optouts remove", "optouts check"),
+    *("forget", "purge"),
+)
+TIMELESS: Final = {"demo", "replay", "settings show", "optouts check"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_and_the_common_options(command: Command, name: str) -> None:
-    answer = command(name, "--help")
+    answer = command(*name.split(), "--help")
     assert answer.code == 0
     for option in ("--store", "--business", "--json"):
         assert option in answer.out
-    assert ("--now" in answer.out) == (name in {"list", "explain", "sweep"})
+    assert ("--now" in answer.out) == (name not in TIMELESS)

@@ -241,6 +241,7 @@ def test_a_subject_of_long_values_is_cut_visibly() -> None:
     )
     assert len(email.subject) == 200
     assert email.subject.endswith("x…")
+    assert f"began a booking with {'x' * 200}." in email.text
 
 
 @pytest.mark.parametrize("field", ["subject", "heading", "body", "button", "footer"])

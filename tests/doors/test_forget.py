@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import attrs
@@ -495,13 +496,13 @@ FORM = BookingForm(
 )
 
 
-def canary_visits(world: World, session_id: str) -> AbandonedRequest:
+def canary_visits(world: World, session_id: str, *, at: datetime | None = None) -> AbandonedRequest:
     request = world.bookings.capture.progress(
         Progress(
             business_id="paws",
             session_id=session_id,
             step=Step.TIME,
-            at=world.clock.now(),
+            at=at or world.clock.now(),
             form=FORM,
             client_id="canary@c",
             resume_url="https://book.example/whisper",
@@ -554,30 +555,31 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def nest(file: Path) -> Iterator[World]:
-    """A file with a few hundred visitors, one of whom has come often."""
+    """A file with a hundred visitors, one of whom has come often."""
     with SqliteStore(file) as store:
         world = World(store)
-        for nth in range(90):
-            name = f"Somebody{nth}"
-            world.visit(f"other-{nth}", first_name=name * (1 + nth % 9), phone=OTHER)
-            if nth % 10 == 0:
-                world.clock.advance(seconds=1)
-                canary_visits(world, f"canary-{nth}")
-        for nth in range(0, 90, 10):
-            # A row that has grown has moved, and has left copies behind.
-            world.reply("whisper " * 30, phone="+12125550177", message_id=f"m{nth}")
+        # In no order and of every size: pages are split, and cells leave copies where they stood.
+        chance = Random(1)
+        for nth in range(100):
+            at = START - timedelta(seconds=chance.randrange(10**6))
+            if nth % 4 == 0:
+                canary_visits(world, f"canary-{nth}", at=at)
+            else:
+                name = f"Somebody{nth} " + "x" * chance.randrange(400)
+                world.visit(f"other-{nth}", first_name=name, phone=OTHER, at=at)
+        world.reply("whisper " * 30, phone="+12125550177")
         yield world
 
 
 def test_no_byte_of_the_person_is_left_in_the_file(nest: World, file: Path) -> None:
     assert sung(file) == [*CANARIES]
     report = nest.bookings.forget("paws", email="canary@nest.com")
-    assert report == ForgetReport(requests=9)
+    assert report == ForgetReport(requests=25)
     assert sung(file) == []
-    assert b"Somebody89" in bytes_of(file)
+    assert b"Somebody99" in bytes_of(file)
     assert nest.desk.list(ListQuery(text="zaphod")).total == 0
     nest.clock.advance(hours=2)
-    assert nest.desk.list(ListQuery(text="somebody89", limit=1)).total == 1
+    assert nest.desk.list(ListQuery(text="somebody99", limit=1)).total == 1
 
 
 def index_of(store: RequestStore) -> list[bytes]:

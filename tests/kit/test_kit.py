@@ -15,8 +15,8 @@ from abandoned_booking.core.model import BookingForm, Person
 from abandoned_booking.errors import InvalidInput
 from abandoned_booking.ports import (
     Accepted,
-    EmailGateway,
     Clock,
+    EmailGateway,
     Found,
     NotFound,
     NotSent,

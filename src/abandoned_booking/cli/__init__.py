@@ -1,4 +1,4 @@
-"""The command line ``abandoned-booking``: replay, list, explain, sweep, demo.
+"""The command line ``abandoned-booking``: what the doors do, for one file.
 
 Every command ends with 0, or with 2 and one line that says what to do. With ``--json`` standard
 output is one JSON object and nothing else; whatever else there is to say goes to standard error.

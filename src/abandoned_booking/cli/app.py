@@ -16,8 +16,14 @@ import abandoned_booking
 from abandoned_booking.cli._output import emit_json, one_line, say
 from abandoned_booking.cli.demo import demo
 from abandoned_booking.cli.explain import explain
+from abandoned_booking.cli.export import export
+from abandoned_booking.cli.forecast import forecast
 from abandoned_booking.cli.listing import list_requests
+from abandoned_booking.cli.optouts import optouts
+from abandoned_booking.cli.privacy import forget, purge
 from abandoned_booking.cli.replay import replay
+from abandoned_booking.cli.report import report
+from abandoned_booking.cli.settings import settings
 from abandoned_booking.cli.sweep import sweep
 from abandoned_booking.errors import AbandonedBookingError
 
@@ -37,7 +43,14 @@ app.command("demo")(demo)
 app.command("replay")(replay)
 app.command("list")(list_requests)
 app.command("explain")(explain)
+app.command("forecast")(forecast)
 app.command("sweep")(sweep)
+app.command("export")(export)
+app.command("report")(report)
+app.add_typer(settings, name="settings")
+app.add_typer(optouts, name="optouts")
+app.command("forget")(forget)
+app.command("purge")(purge)
 
 
 @app.callback(invoke_without_command=True)

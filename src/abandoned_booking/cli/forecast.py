@@ -104,11 +104,12 @@ def _line(line: ForecastLine) -> dict[str, Any]:
 
 def _in_words(told: Forecast, settings: BusinessSettings) -> list[RenderableType]:
     until = local(told.until, settings.zone)
-    parts: list[RenderableType] = [
+    summary = (
         f"{len(told.messages):,} messages until {until}, {told.segments:,} credits; "
         f"{len(told.later):,} later; {len(told.not_messaged):,} not messaged; "
         f"times: {settings.timezone}"
-    ]
+    )
+    parts: list[RenderableType] = [summary]
     if told.messages:
         parts.append(_messages(told, settings))
     if len(told.messages) > _SHOWN:
@@ -137,7 +138,5 @@ def _reasons(told: Forecast) -> Table:
     table.add_column("for example")
     for reason, number in told.reasons.items():
         example = next(line for line in told.not_messaged if reason in line.reasons)
-        table.add_row(
-            reason.value.replace("_", " "), f"{number:,}", example.request_id[:SHORT_ID]
-        )
+        table.add_row(reason.value.replace("_", " "), f"{number:,}", example.request_id[:SHORT_ID])
     return table

@@ -18,9 +18,7 @@ optouts = typer.Typer(
     "only asked about one phone, with your platform's --secret.",
 )
 
-PhoneNumber = Annotated[
-    str, typer.Argument(metavar="PHONE", help="As it is dialled, or with +1….")
-]
+PhoneNumber = Annotated[str, typer.Argument(metavar="PHONE", help="As it is dialled, or with +1….")]
 
 
 @optouts.command()

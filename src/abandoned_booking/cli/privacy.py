@@ -51,11 +51,10 @@ def forget(
     Requests with that phone, that e-mail or that client id lose everything personal.
     """
     at = parse_now(now)
-    person = {"phone": phone, "email": email, "client_id": client_id}
     with existing_store(store) as found:
         business_id = settings_in(found, business).business_id
         bookings = wired(found, now=at, secret=secret)
-        kept = bookings.data_of(business_id, **person)
+        kept = bookings.data_of(business_id, phone=phone, email=email, client_id=client_id)
         if not yes:
             # A request that was erased before has nothing to lose any more.
             number = sum(request.get("erased_at") is None for request in kept)
@@ -64,7 +63,7 @@ def forget(
                 field="--yes",
             )
         with progress_bar("erasing"):
-            report = bookings.forget(business_id, **person)
+            report = bookings.forget(business_id, phone=phone, email=email, client_id=client_id)
     if as_json:
         emit_json(attrs.asdict(report))
     else:
@@ -121,9 +120,7 @@ def purge(
 def _expired(store: SqliteStore, settings: BusinessSettings, at: datetime | None) -> int:
     """How many requests a purge would erase."""
     now = at or SystemClock().now()
-    return sum(
-        is_expired(request, settings, now) for request in store.stream(settings.business_id)
-    )
+    return sum(is_expired(request, settings, now) for request in store.stream(settings.business_id))
 
 
 def _in_numbers(

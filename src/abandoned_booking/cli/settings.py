@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Final, TypeVar, assert_never
+from typing import Annotated, Any, Final, TypeVar, assert_never
 
 import attrs
 import typer
@@ -32,6 +32,7 @@ from abandoned_booking.core.campaign import (
     Retention,
     Timing,
 )
+from abandoned_booking.core.cleaning import clean_value
 from abandoned_booking.core.codec import settings_to_dict
 from abandoned_booking.core.model import ClientType, Step
 from abandoned_booking.errors import InvalidInput
@@ -49,6 +50,7 @@ _POLICIES: Final = {
 }
 _SWITCH: Final = {"on": True, "off": False}
 _OFF: Final = "off"
+_LONGEST_SHOWN: Final = 2_000
 
 
 @settings.command("show")
@@ -123,10 +125,14 @@ def _changed(before: BusinessSettings, pairs: Mapping[str, str]) -> BusinessSett
 
 
 def _plainly(field: str) -> Change:
-    return lambda known, value: attrs.evolve(known, **{field: value})
+    def changed(known: BusinessSettings, value: str) -> BusinessSettings:
+        given: dict[str, Any] = {field: value}
+        return attrs.evolve(known, **given)
+
+    return changed
 
 
-def _of_campaign(known: BusinessSettings, **changes: object) -> BusinessSettings:
+def _of_campaign(known: BusinessSettings, **changes: Any) -> BusinessSettings:
     return attrs.evolve(known, campaign=attrs.evolve(known.campaign, **changes))
 
 
@@ -210,7 +216,7 @@ def _table(known: BusinessSettings) -> Table:
     table.add_column(overflow="fold")
     table.add_row("business", Text(known.business_id))
     for name, value in _shown(known).items():
-        table.add_row(name, Text(value))
+        table.add_row(name, Text(clean_value(value, longest=_LONGEST_SHOWN)))
     return table
 
 

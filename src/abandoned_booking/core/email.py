@@ -43,6 +43,7 @@ __all__ = [
 
 _LONGEST_LINE: Final = 200
 _LONGEST_BUTTON: Final = 60
+_LONGEST_FOOTER: Final = 400
 _LONGEST_NAME: Final = 100
 _LONGEST_POSTAL_ADDRESS: Final = 500
 _LONGEST_URL: Final = 300
@@ -265,7 +266,7 @@ _ONE_LINE: Final[Mapping[str, int]] = MappingProxyType(
         "subject": _LONGEST_LINE,
         "heading": _LONGEST_LINE,
         "button": _LONGEST_BUTTON,
-        "footer": 2 * _LONGEST_LINE,
+        "footer": _LONGEST_FOOTER,
         "unsubscribe_label": _LONGEST_BUTTON,
     }
 )
@@ -353,7 +354,7 @@ def compose_email(
         paragraphs=_paragraphs(told["body"]),
         button=_line(design.words("button"), fields) or SHIPPED_WORDS[design.tone]["button"],
         link=link if link.lower().startswith(("https://", "http://")) else "",
-        footer=_line(design.footer, fields),
+        footer=_line(design.footer, fields, longest=_LONGEST_FOOTER),
         business_name=fields.get("business_name", ""),
         postal_address=tuple((design.postal_address or "").strip().split("\n")),
         unsubscribe_label=design.unsubscribe_label,
@@ -387,10 +388,10 @@ def _own_body(given: str) -> str:
     return check_merge_fields(_lines(given), field="body")
 
 
-def _line(template: str, fields: Mapping[str, str]) -> str:
+def _line(template: str, fields: Mapping[str, str], *, longest: int = _LONGEST_LINE) -> str:
     """One line: what the fields bring in may be long, and is cut visibly."""
     line = " ".join(render(template, fields).split())
-    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1].rstrip()}…"
+    return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
 
 
 def _paragraphs(text: str) -> tuple[str, ...]:

@@ -20,7 +20,8 @@ suite                             fixture            is
 :class:`EmailGatewayContract`     ``email_gateway``  an ``EmailGateway`` that reaches no mailbox
 ================================  =================  ===========================================
 
-:class:`FakeClock`, :class:`RecordingSmsGateway`, :class:`RecordingEmailGateway` and
+:class:`FakeClock`, :class:`MemoryCreditLedger`, :class:`RecordingSmsGateway`,
+:class:`RecordingEmailGateway` and
 :func:`a_request` need nothing else. The suites and the strategies need pytest and
 hypothesis: ``pip install 'abandoned-booking[testing]'``; they are loaded when they are first used.
 """

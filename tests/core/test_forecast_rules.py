@@ -172,6 +172,17 @@ def test_r6_credits_run_out_in_the_order_of_sending() -> None:
     ]
 
 
+def test_r8_the_reasons_are_those_of_the_last_retry() -> None:
+    """First the phone was taken; by the time of the last retries the credits were gone."""
+    found = asked(
+        a_request(id="r1"),
+        a_request(id="r2", abandoned_at=NOON + MINUTE),
+        a_request(id="r3", abandoned_at=NOON + 30 * MINUTE, phone=OTHER),
+        credits=2,
+    )
+    assert told(found)[2] == ("r2", None, (Reason.MISSED, Reason.NO_CREDITS))
+
+
 @pytest.mark.parametrize(
     ("until", "policy", "reasons"),
     [
