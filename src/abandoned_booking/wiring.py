@@ -64,8 +64,8 @@ class Settings:
     def put(self, settings: BusinessSettings) -> None:
         """Store a business's settings and re-plan by them what is not claimed or sent (T5).
 
-        From then on nothing begins by the old settings: every unclaimed request that they concern
-        has moved on by a version. Off stops everything unclaimed at once.
+        From then on nothing begins by the old settings: a claim made before has lost its version,
+        and whoever claims later reads the new ones. Off stops everything unclaimed at once.
         """
         parts = self._parts
         parts.settings.put(settings)

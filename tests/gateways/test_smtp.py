@@ -299,7 +299,9 @@ def drip(listener: socket.socket, replies: list[bytes], over: threading.Event) -
                     pass
             elif not connection.recv(65536):
                 return
-        while not over.wait(0.02):
+        for _ in range(400):
+            if over.wait(0.02):
+                return
             try:
                 connection.sendall(b"250-wait\r\n")
             except OSError:
