@@ -61,9 +61,10 @@ NOT_LOADED: Final = (
 PURE: Final = frozenset(
     {
         "__future__", "abandoned_booking", "array", "attrs", "base64", "binascii", "bisect",
-        "calendar", "collections", "contextlib", "dateutil", "datetime", "decimal", "enum",
-        "fractions", "functools", "hashlib", "heapq", "hmac", "html", "itertools", "json", "math", "operator", "phonenumbers", "re",
-        "statistics", "string", "struct", "types", "typing", "unicodedata", "zoneinfo",
+        "calendar", "collections", "contextlib", "datetime", "dateutil", "decimal", "enum",
+        "fractions", "functools", "hashlib", "heapq", "hmac", "html", "itertools", "json", "math",
+        "operator", "phonenumbers", "re", "statistics", "string", "struct", "types", "typing",
+        "unicodedata", "zoneinfo",
     }
 )  # fmt: skip
 

@@ -148,9 +148,7 @@ class Parts:
     def unsubscribe_token(self, request: AbandonedRequest) -> str:
         """The token of the unsubscribe link in an e-mail to a request's person."""
         key = self.email_suppression_of(request.business_id, request.email_key or "")
-        asked = Unsubscription(
-            business_id=request.business_id, request_id=request.id, key=key
-        )
+        asked = Unsubscription(business_id=request.business_id, request_id=request.id, key=key)
         return token_of(asked, secret=self.secret)
 
     def unsubscription(self, token: str) -> Unsubscription | None:

@@ -213,9 +213,7 @@ class Outgoing(Protocol):
         """What the person reads, in plain text."""
         ...
 
-    def against(
-        self, request: AbandonedRequest, *, promised: int = 0
-    ) -> tuple[Reason, ...]:
+    def against(self, request: AbandonedRequest, *, promised: int = 0) -> tuple[Reason, ...]:
         """What speaks against it now, in the fixed order, if so many credits are spoken for."""
         ...
 
@@ -383,9 +381,7 @@ class Text:
         """Whether it has at most 10 segments (M3)."""
         return self._text.fits
 
-    def against(
-        self, request: AbandonedRequest, *, promised: int = 0
-    ) -> tuple[Reason, ...]:
+    def against(self, request: AbandonedRequest, *, promised: int = 0) -> tuple[Reason, ...]:
         facts, phone = self._parts.facts_of(request, self._settings), request.phone
         against = {
             Reason.NO_PHONE: phone is None,
@@ -481,9 +477,7 @@ class Email:
     def body(self) -> str:
         return self._email.text
 
-    def against(
-        self, request: AbandonedRequest, *, promised: int = 0
-    ) -> tuple[Reason, ...]:
+    def against(self, request: AbandonedRequest, *, promised: int = 0) -> tuple[Reason, ...]:
         del promised  # an e-mail costs no credits
         against = {
             Reason.NO_EMAIL: self._to is None,

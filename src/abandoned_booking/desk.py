@@ -152,9 +152,7 @@ class Desk:
         """Whether the recovery message is switched on: the indicator on the staff's page (R1)."""
         return self._open().campaign.enabled
 
-    def forecast(
-        self, campaign: RecoveryCampaign | None = None, *, until: datetime
-    ) -> Forecast:
+    def forecast(self, campaign: RecoveryCampaign | None = None, *, until: datetime) -> Forecast:
         """Whom the campaign would message until then, when, at what price; whom not, and why (R8).
 
         ``campaign`` stands in for the stored one, as if it were saved now; nothing is stored.

@@ -239,9 +239,7 @@ class _Run:
         waiting = self._looked_at_again(waiting, todo.until)
         return self._saved(waiting, request, _Seen("waiting", todo.reasons))
 
-    def _looked_at_again(
-        self, request: AbandonedRequest, at: datetime | None
-    ) -> AbandonedRequest:
+    def _looked_at_again(self, request: AbandonedRequest, at: datetime | None) -> AbandonedRequest:
         # An hour that has come and is still not told of: the host's leads were out of reach.
         listing_at = look_for_listing_at(request)
         now = self._clock()

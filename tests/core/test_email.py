@@ -161,6 +161,13 @@ def test_without_a_link_there_is_no_button() -> None:
         assert link == "" or link not in email.html
 
 
+def test_no_link_gets_out_of_its_quotes() -> None:
+    link = 'https://x.example/"><b onclick="x'.replace(" ", "+")
+    email = composed(fields={**fields(first_name="Ann"), "booking_link": link})
+    assert Document(email.html).links == [link, LINK]
+    assert Document(email.html).tags == Document(composed().html).tags
+
+
 def test_a_preview_does_without_sender_and_address() -> None:
     email = composed(EmailDesign())
     assert "12 Main" not in email.html

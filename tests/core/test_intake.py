@@ -370,12 +370,15 @@ def test_l8_progress_on_a_deleted_request_does_not_begin_anew() -> None:
     assert intake.merged(closed, progress(NOON + HOUR), SETTINGS) is closed
 
 
-def test_c3_a_repeat_of_what_was_done_before_a_late_booking_does_not_begin_anew() -> None:
-    """Booked by phone at noon, clicked a minute after, and the front desk's booking told last."""
+@pytest.mark.parametrize("session_id", [None, "another"])
+def test_c3_what_went_on_after_a_booking_on_another_road_stays_open_in_whatever_order(
+    session_id: str | None,
+) -> None:
+    """Booked by phone at noon, clicked a minute after: told in that order, the click would open a
+    request (C7); told the other way round, the request that it belongs to stays open."""
     request = intake.merged(opened(), progress(NOON + MINUTE), SETTINGS)
-    closed = intake.closed_by(request, booked(NOON, session_id=None))
-    assert not intake.begins_anew(closed, progress(NOON + MINUTE))
-    assert intake.begins_anew(closed, progress(NOON + 2 * MINUTE))
+    assert intake.closed_by(request, booked(NOON, session_id=session_id)) is request
+    assert not intake.closed_by(request, booked(NOON + MINUTE, session_id=session_id)).is_open
 
 
 @pytest.mark.parametrize("at", [NOON + MINUTE, NOON + HOUR])

@@ -78,7 +78,7 @@ def test_a_store_that_adds_up_itself_is_asked() -> None:
 
 
 def rows_of(file: Any) -> list[dict[str, Any]]:
-    sheet = openpyxl.load_workbook(file).active
+    sheet: Any = openpyxl.load_workbook(file).active
     header, *rows = sheet.iter_rows(values_only=True)
     return [dict(zip(header, row, strict=True)) for row in rows]
 

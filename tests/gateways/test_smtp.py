@@ -288,8 +288,12 @@ def test_a_time_that_is_over_before_it_begins_sends_nothing(mail: MailServer) ->
     assert mail.texts == []
 
 
-def drip(listener: socket.socket, replies: list[bytes], over: threading.Event) -> None:
+DRIPS = 400
+
+
+def drip(listener: socket.socket, replies: list[bytes], fallen: list[bytes]) -> None:
     """Serve one connection; after the replies say a little now and then, and never an answer."""
+    pause = threading.Event()
     connection, _ = listener.accept()
     with closing(connection):
         for reply in replies:
@@ -299,13 +303,13 @@ def drip(listener: socket.socket, replies: list[bytes], over: threading.Event) -
                     pass
             elif not connection.recv(65536):
                 return
-        for _ in range(400):
-            if over.wait(0.02):
-                return
+        for _ in range(DRIPS):
+            pause.wait(0.02)
             try:
                 connection.sendall(b"250-wait\r\n")
             except OSError:
                 return
+            fallen.append(b"250-wait")
 
 
 @pytest.mark.parametrize(
@@ -322,14 +326,14 @@ def drip(listener: socket.socket, replies: list[bytes], over: threading.Event) -
 def test_a_server_that_drips_is_cut_off_when_the_time_is_over(
     replies: list[bytes], result: SendResult
 ) -> None:
-    over = threading.Event()
+    fallen: list[bytes] = []
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        thread = threading.Thread(target=drip, args=(listener, replies, over))
+        thread = threading.Thread(target=drip, args=(listener, replies, fallen))
         thread.start()
         gateway = SmtpGateway(*listener.getsockname(), security="none", local_hostname="x")
         assert gateway.send(EMAIL, timeout=ENOUGH) == result
-        over.set()
         thread.join()
+    assert len(fallen) < DRIPS
 
 
 # ── encryption and login ────────────────────────────────────────────────────────────────────────

@@ -130,7 +130,7 @@ def _masthead(words: Words, look: Look) -> str:
 def _heading(words: Words, look: Look) -> str:
     if not words.heading:
         return ""
-    style = _style(look, 24, 30, "margin:0;font-weight:700;")
+    style = _style(look, 22, 28, "margin:0;font-weight:700;")
     return (
         f'<tr><td style="padding-bottom:16px;"><h1 style="{style}">'
         f"{escape(words.heading)}</h1></td></tr>\n"
