@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -11,8 +12,10 @@ import pytest
 from door_world import PHONE, START, Clients, Credits, World
 
 from abandoned_booking import Channel, ClientType, ListQuery, Reason, Sort, Status, Step
+from abandoned_booking.core.editing import Edit
 from abandoned_booking.core.listing import Action
 from abandoned_booking.core.model import ContactState, MessagePhase
+from abandoned_booking.core.periods import Period
 from abandoned_booking.errors import (
     FeatureUnavailable,
     InvalidCursor,
@@ -24,7 +27,7 @@ from abandoned_booking.errors import (
 )
 from abandoned_booking.ports import Accepted, NotSent, OutboundSms, Rejected, SendResult, Unknown
 from abandoned_booking.stores.memory import MemoryStore
-from abandoned_booking.testing import RecordingSmsGateway
+from abandoned_booking.testing import RecordingSmsGateway, a_request
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -497,3 +500,34 @@ def test_a_request_without_a_phone_has_nothing_to_block(world: World) -> None:
     request = world.visit(phone=None)
     with pytest.raises(InvalidInput, match="phone"):
         world.desk.block_phone(request.id)
+
+
+def test_g1_no_call_of_the_desk_is_left_out() -> None:
+    """Whatever the staff can call, with any arguments: the plan is asked first."""
+    plain = World(MemoryStore(), has_feature=lambda _: False)
+    known = {"business_id"}
+    calls = [name for name in dir(plain.desk) if not name.startswith("_") and name not in known]
+    assert len(calls) >= 40
+    for name in calls:
+        call = getattr(plain.desk, name)
+        wanted = [
+            parameter
+            for parameter in inspect.signature(call).parameters.values()
+            if parameter.default is parameter.empty
+        ]
+        given = {parameter.name: SOME.get(parameter.name, "x") for parameter in wanted}
+        with pytest.raises(FeatureUnavailable):
+            call(**given)
+
+
+SOME: dict[str, object] = {
+    "ids": ["x"],
+    "at": START,
+    "until": START + HOUR,
+    "period": Period(date(2026, 11, 1), date(2026, 12, 1)),
+    "request": a_request(),
+    "edit": Edit(note="x"),
+    "status": Status.CONTACTED,
+    "channel": Channel.CALL,
+}
+"""what a call must be given, where any word will not do"""
