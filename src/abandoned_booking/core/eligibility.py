@@ -107,8 +107,7 @@ def assess(
         *_of_facts(settings, facts),
     }
     due = due_of(request, settings, now) if settings.campaign.enabled else None
-    # What has gone, or may have, has missed nothing.
-    if due is not None and due.missed and request.message.phase not in _PHASE_REASONS:
+    if due is not None and due.missed:
         found.add(Reason.MISSED)
     due_at = None if due is None or due.missed else _not_before(request.message.retry_at, due.at)
     oldest = settings.compliance.not_older_than
