@@ -261,24 +261,23 @@ class _Run:
         held_out = todo == Skip(reasons=(Reason.HELD_OUT,))
         if not held_out and not isinstance(todo, Send):
             return False
-        taken = not self._reserved(request, settings, now)
+        # Whoever is held out only asks: the comparison is with those whose phone was free too. It
+        # asks under a name of its own, so that giving it back never frees a message under way.
+        attempt_id = sending.attempt_id_of(request.id)
+        owner = f"{attempt_id}.asks" if held_out else attempt_id
+        taken = not self._reserved(request, settings, now, owner=owner)
         if held_out and not taken:
-            # Only asked: the comparison is with those whose phone was free as well.
-            self._parts.ledger.release(
-                request.business_id,
-                self._ledger_key(request),
-                owner=sending.attempt_id_of(request.id),
-            )
+            self._parts.ledger.release(request.business_id, self._ledger_key(request), owner=owner)
         return taken
 
     def _reserved(
-        self, request: AbandonedRequest, settings: BusinessSettings, now: datetime
+        self, request: AbandonedRequest, settings: BusinessSettings, now: datetime, *, owner: str
     ) -> bool:
         """Take the phone for this request's message (R7)."""
         return self._parts.ledger.reserve(
             request.business_id,
             self._ledger_key(request),
-            owner=sending.attempt_id_of(request.id),
+            owner=owner,
             at=now,
             not_within=settings.one_message_within,
         )
