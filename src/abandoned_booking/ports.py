@@ -70,8 +70,10 @@ __all__ = [
     "SettingsStore",
     "Slot",
     "SmsGateway",
+    "SupportsBatchSaves",
     "SupportsErasure",
     "SupportsExpiry",
+    "SupportsFairClaims",
     "SupportsLookup",
     "SupportsOpenSlots",
     "SupportsPersonSearch",
@@ -184,6 +186,43 @@ class RequestStore(Protocol):
         Must: use memory that does not grow with their number; allow other calls, of any thread,
         while it is being read; give every request once that is there from beginning to end.
         Called by: export, reports, re-planning after a change of settings.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsBatchSaves(Protocol):
+    """A request store that saves many requests at the price of few."""
+
+    def save_many(self, changes: Sequence[tuple[AbandonedRequest, int]]) -> Sequence[bool]:
+        """Save several requests, each as ``save`` would: pairs of request and expected version.
+
+        Returns: in the order of ``changes`` what ``save`` would have returned for each. Of two
+        changes to one request only one can be True.
+        Must: decide each by its own version, so that one that loses stops no other; be durable
+        before it returns. If it raises, none of them was saved, or the error says that nobody
+        knows.
+        Called by: the sweep, if ``AbandonedBookings(batch=...)`` asks for it.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsFairClaims(Protocol):
+    """A request store that hands due requests out by turns, so that nobody waits for a crowd."""
+
+    def claim_due_fairly(
+        self, *, now: datetime, until: datetime, limit: int
+    ) -> Sequence[AbandonedRequest]:
+        """Hand due requests to one caller as ``claim_due`` does, but by turns of the businesses.
+
+        Returns: what ``claim_due`` does, in another order: the earliest of every business first,
+        then the second of every business, and so on; within one turn the earliest first.
+        Must: all that ``claim_due`` must; hand out a due request of every business, if ``limit``
+        allows, before a second one of any.
+        May: go by a picture of what is due that is a few seconds of ``now`` old.
+        Called by: the sweep. Without it, a business with a hundred thousand due requests is served
+        before another whose only one was due a second later.
         """
         ...
 

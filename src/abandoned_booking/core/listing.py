@@ -44,6 +44,7 @@ __all__ = [
     "Sort",
     "SortKey",
     "actions_of",
+    "counted",
     "cursor_after",
     "dot_query",
     "fold",
@@ -60,6 +61,7 @@ __all__ = [
 
 LONGEST_TEXT: Final = 200
 MOST_PER_PAGE: Final = 1000
+_HIGHEST_COUNT: Final = 1_000_000_000
 
 Boundary: TypeAlias = datetime | date | None
 SortKey: TypeAlias = tuple[int | str, ...]
@@ -133,6 +135,9 @@ class ListQuery:
     """the shelf of deleted requests instead of the list (L8)"""
     step_order: tuple[Step, ...] = STANDARD_STEPS
     """the business's registry; set by the desk"""
+    count_up_to: int | None = None
+    """how far totals are counted: a list of a million need not be counted to say "1,000 or more";
+    ``None``: to the end"""
 
     def __attrs_post_init__(self) -> None:
         if len(self.text) > LONGEST_TEXT:
@@ -141,6 +146,8 @@ class ListQuery:
             )
         if not 1 <= self.limit <= MOST_PER_PAGE:
             raise InvalidInput(f"must be 1 to {MOST_PER_PAGE}", field="limit")
+        if self.count_up_to is not None and not 1 <= self.count_up_to <= _HIGHEST_COUNT:
+            raise InvalidInput(f"must be 1 to {_HIGHEST_COUNT}, or None", field="count_up_to")
         for field in _BOUNDARIES:
             at = getattr(self, field)
             if isinstance(at, datetime) and at.tzinfo is None:
@@ -175,10 +182,11 @@ def local_day_start(on: date, zone: ZoneInfo) -> datetime:
 
 @attrs.frozen(kw_only=True)
 class Page:
-    """One page of a list. ``total`` honours filter and search; no cursor means the last page."""
+    """One page of a list; no cursor means the last page."""
 
     requests: tuple[AbandonedRequest, ...]
     total: int
+    """of all pages; honours filter and search, and stops at the query's ``count_up_to``"""
     next_cursor: str | None = None
 
 
@@ -251,9 +259,14 @@ def _is_on_shelf(request: AbandonedRequest) -> bool:
     return request.deleted_at is not None and request.erased_at is None
 
 
-def dot_query() -> ListQuery:
-    """What the red dot counts: whatever is listed in Abandoned (L5)."""
-    return ListQuery(statuses=frozenset({Status.ABANDONED}))
+def dot_query(*, cap: int | None = None) -> ListQuery:
+    """What the red dot counts, up to ``cap``: whatever is listed in Abandoned (L5)."""
+    return ListQuery(statuses=frozenset({Status.ABANDONED}), count_up_to=cap)
+
+
+def counted(number: int, query: ListQuery) -> int:
+    """A number of requests as the query wants it told: no further than ``count_up_to``."""
+    return number if query.count_up_to is None else min(number, query.count_up_to)
 
 
 def _within(at: datetime | None, start: Boundary, end: Boundary) -> bool:
@@ -450,6 +463,6 @@ def page_of(fetched: Iterable[AbandonedRequest], query: ListQuery, *, total: int
     more = len(rows) > query.limit
     return Page(
         requests=shown,
-        total=total,
+        total=counted(total, query),
         next_cursor=cursor_after(shown[-1], query) if more else None,
     )

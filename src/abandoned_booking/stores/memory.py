@@ -11,6 +11,7 @@ Rules held here: the storage half of C6 (one person's open requests), L2-L5 (the
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
@@ -18,12 +19,13 @@ from typing import Final, TypeAlias
 import attrs
 
 from abandoned_booking.core.campaign import BusinessSettings
-from abandoned_booking.core.listing import ListQuery, Page, matches, paginate
+from abandoned_booking.core.listing import ListQuery, Page, counted, matches, paginate
 from abandoned_booking.core.model import AbandonedRequest, Person
 
 __all__ = ["MemoryStore"]
 
 _PersonKey: TypeAlias = tuple[str, str]
+_RequestKey: TypeAlias = tuple[str, str]
 
 
 def _person_keys(
@@ -86,7 +88,7 @@ class MemoryStore:
         self.ledger = MemoryLedger()
         self._lock = threading.RLock()
         self._businesses: dict[str, _Business] = {}
-        self._due: dict[tuple[str, str], datetime] = {}
+        self._due: dict[_RequestKey, datetime] = {}
 
     def add(self, request: AbandonedRequest) -> bool:
         with self._lock:
@@ -130,24 +132,44 @@ class MemoryStore:
             self._put(attrs.evolve(request, version=expected_version + 1))
             return True
 
+    def save_many(self, changes: Sequence[tuple[AbandonedRequest, int]]) -> Sequence[bool]:
+        with self._lock:
+            return [self.save(request, expected_version=version) for request, version in changes]
+
     def claim_due(
         self, *, now: datetime, until: datetime, limit: int
     ) -> Sequence[AbandonedRequest]:
         with self._lock:
-            due = sorted((at, key) for key, at in self._due.items() if at <= now)[:limit]
-            claimed = []
-            for _, (business_id, request_id) in due:
-                request = self._of(business_id).requests[request_id]
-                request = attrs.evolve(request, next_action_at=until, version=request.version + 1)
-                self._put(request)
-                claimed.append(request)
-            return claimed
+            return [self._claim(key, until) for _, key in self._all_due(now)[:limit]]
+
+    def claim_due_fairly(
+        self, *, now: datetime, until: datetime, limit: int
+    ) -> Sequence[AbandonedRequest]:
+        with self._lock:
+            turns: Counter[str] = Counter()
+            by_turn = []
+            for at, (business_id, request_id) in self._all_due(now):
+                turns[business_id] += 1
+                by_turn.append((turns[business_id], at, (business_id, request_id)))
+            return [self._claim(key, until) for _, _, key in sorted(by_turn)[:limit]]
+
+    def _all_due(self, now: datetime) -> list[tuple[datetime, _RequestKey]]:
+        return sorted((at, key) for key, at in self._due.items() if at <= now)
+
+    def _claim(self, key: _RequestKey, until: datetime) -> AbandonedRequest:
+        business_id, request_id = key
+        request = self._of(business_id).requests[request_id]
+        claimed = attrs.evolve(request, next_action_at=until, version=request.version + 1)
+        self._put(claimed)
+        return claimed
 
     def page(self, business_id: str, query: ListQuery, *, now: datetime) -> Page:
         return paginate(self._all(business_id), query, now=now)
 
     def count(self, business_id: str, query: ListQuery, *, now: datetime) -> int:
-        return sum(matches(request, query, now) for request in self._all(business_id))
+        return counted(
+            sum(matches(request, query, now) for request in self._all(business_id)), query
+        )
 
     def stream(self, business_id: str) -> Iterator[AbandonedRequest]:
         with self._lock:

@@ -150,8 +150,12 @@ class Finding:
 
     def total(self) -> int:
         tables = self._tables(_index_for(self._query, walking=False), needs_text=self._needs_text)
-        sql = f"SELECT count(*) FROM {tables} WHERE {self._where()}"
-        (total,) = self._connection.execute(sql, self._values()).fetchone()
+        found, values = f"FROM {tables} WHERE {self._where()}", self._values()
+        sql = f"SELECT count(*) {found}"
+        if self._query.count_up_to is not None:
+            sql = f"SELECT count(*) FROM (SELECT 1 {found} LIMIT :count_up_to)"
+            values["count_up_to"] = self._query.count_up_to
+        (total,) = self._connection.execute(sql, values).fetchone()
         return int(total)
 
     def keys(self, limit: int) -> list[int]:

@@ -1,0 +1,1 @@
+"""Loaded by pytest through the entry point of this package."""
