@@ -48,6 +48,7 @@ from abandoned_booking.core.listing import (
     ListQuery,
     Page,
     actions_of,
+    counted,
     dot_query,
 )
 from abandoned_booking.core.model import (
@@ -109,7 +110,10 @@ class Desk:
         """How many requests the query finds, on all pages together."""
         settings = self._open()
         asked = self._resolved(query or ListQuery(), settings)
-        return self._parts.store.count(self.business_id, asked, now=self._parts.now())
+        # Once more here: a store may have counted to the end.
+        return counted(
+            self._parts.store.count(self.business_id, asked, now=self._parts.now()), asked
+        )
 
     def dot(self, *, cap: int | None = None) -> int:
         """The red dot's number: what is listed in Abandoned (L5).
