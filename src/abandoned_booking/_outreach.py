@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import attrs
 
+from abandoned_booking import _failpoints
 from abandoned_booking._door import Parts, log
 from abandoned_booking.core import outreach
 from abandoned_booking.core.campaign import BusinessSettings
@@ -266,11 +267,14 @@ def sent_once(
         staff_id=staff_id,
         segments=outgoing.segments,
     )
+    _failpoints.reached("desk.beginning", request.id)
     begun = _begun(parts, settings, request, contact)
     if begun is None:
         stored = parts.load(request.business_id, request.id)
         return outcome_of(stored, outreach.contact_of(stored, contact_id))
+    _failpoints.reached("desk.begun", request.id)
     result = _handed_over(outgoing, begun, attempt_id_of(request.id, contact_id), timeout)
+    _failpoints.reached("desk.answered", request.id)
     return _recorded(parts, settings, begun, contact, outgoing, result)
 
 
@@ -314,6 +318,7 @@ def _recorded(
         at=at,
         text=outgoing.body,
     )
+    _failpoints.reached("desk.recorded", begun.id)
     outgoing.settle(result, attempt_id_of(begun.id, contact.id))
     return outcome_of(after, outreach.contact_of(after, contact.id))
 

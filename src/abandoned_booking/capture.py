@@ -11,6 +11,7 @@ from typing import Final
 
 import attrs
 
+from abandoned_booking import _failpoints
 from abandoned_booking._door import Parts
 from abandoned_booking.core import intake
 from abandoned_booking.core.campaign import BusinessSettings
@@ -69,6 +70,7 @@ class Capture:
         now = parts.now()
         if booked.session_id:
             request = self._session_booked(booked, settings)
+            _failpoints.reached("capture.closing", request.id)
             parts.close_others_of(request, booked, settings, at=now)
         person = parts.e164_person(booked.person or Person(), settings)
         parts.close_all_of(person, booked, settings, at=now)
@@ -96,6 +98,7 @@ class Capture:
         new = intake.first_request(progress, settings, sequence=sequence)
         new = self._decided(new, settings, before=None)
         new = rescheduled(new, settings, at=progress.at)
+        _failpoints.reached("capture.storing", new.id)
         return new if self._parts.store.add(new) else None
 
     def _folded(
@@ -108,6 +111,7 @@ class Capture:
         if changed.abandoned_at != latest.abandoned_at:
             changed = revived(changed)
         changed = rescheduled(changed, settings, at=progress.at)
+        _failpoints.reached("capture.storing", latest.id)
         return self._parts.save(changed, latest)
 
     def _decided(

@@ -13,6 +13,7 @@ from typing import assert_never
 
 import attrs
 
+from abandoned_booking import _failpoints
 from abandoned_booking._door import Parts
 from abandoned_booking.core import outreach, sending
 from abandoned_booking.core import phone as phones
@@ -166,6 +167,7 @@ class Inbound:
                 at=at,
             )
 
+        _failpoints.reached("inbound.reporting", request_id)
         after = parts.update(request, reported, settings, at=at)
         if after.version == request.version:
             return False
@@ -193,6 +195,7 @@ class Inbound:
             return False
         is_repeat = parts.suppressions.contains(asked.business_id, asked.key)
         parts.suppressions.add(asked.business_id, asked.key)
+        _failpoints.reached("inbound.suppressed", asked.request_id)
         address = self._note_unsubscribed(asked)
         if address is not None and not is_repeat:
             parts.tell(OptedOut(business_id=asked.business_id, address=address, at=parts.now()))
@@ -234,6 +237,7 @@ class Inbound:
         key = self._parts.suppression_of(business_id, phone.e164).opted_out
         is_repeat = suppressions.contains(business_id, key)
         suppressions.add(business_id, key)
+        _failpoints.reached("inbound.suppressed")
         self._note(sms, phone, settings, HistoryKind.OPTED_OUT, is_repeat=is_repeat)
         if not is_repeat:
             self._parts.tell(OptedOut(business_id=business_id, address=phone.e164, at=sms.at))
@@ -284,6 +288,7 @@ class Inbound:
 
         for request in self._requests_of(sms.business_id, phone):
             self._parts.update(request, noted, settings, at=sms.at)
+            _failpoints.reached("inbound.noted", request.id)
 
     def _requests_of(self, business_id: str, phone: Phone) -> list[AbandonedRequest]:
         person = Person(phone=phone.e164)

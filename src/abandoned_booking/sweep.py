@@ -22,6 +22,7 @@ from typing import Final, assert_never
 
 import attrs
 
+from abandoned_booking import _failpoints
 from abandoned_booking._door import Parts, log
 from abandoned_booking.core import sending
 from abandoned_booking.core.campaign import BusinessSettings
@@ -179,6 +180,7 @@ class _Run:
             return _Seen("errors")
 
     def _handle(self, request: AbandonedRequest) -> _Seen:
+        _failpoints.reached("sweep.claimed", request.id)
         settings = self._parts.settings.get(request.business_id)
         if settings is None:
             return self._wait(request, Wait(until=None))
@@ -191,6 +193,7 @@ class _Run:
             request = told
         facts = self._parts.facts_of(request, settings)
         todo = plan(request, settings, facts, now)
+        _failpoints.reached("sweep.asked", request.id)
         if self._phone_is_taken(request, settings, todo, now):
             facts = attrs.evolve(facts, phone_messaged_recently=True)
             todo = plan(request, settings, facts, now)
@@ -224,9 +227,11 @@ class _Run:
                     "sweep: lead of request %s was not taken: %s", request.id, type(error).__name__
                 )
                 return request
+        _failpoints.reached("sweep.announced", request.id)
         return self._parts.save(announced(request, at=now, lead_id=lead_id), request)
 
     def _saved(self, changed: AbandonedRequest, before: AbandonedRequest, seen: _Seen) -> _Seen:
+        _failpoints.reached("sweep.settling", before.id)
         saved = self._parts.save(changed, before)
         return seen if saved is not None else _Seen("lost")
 
@@ -290,10 +295,12 @@ class _Run:
                 "AbandonedBookings(sms=...), or switch the campaign off",
                 part="sms",
             )
+        _failpoints.reached("sweep.reserved", request.id)
         if not self._credits_reserved(request, text):
             # The phone stays reserved: another worker may have begun for this very request.
             until = self._clock() + _CREDITS_AGAIN_AFTER
             return self._wait(request, Wait(until=until, reasons=(Reason.NO_CREDITS,)))
+        _failpoints.reached("sweep.beginning", request.id)
         now = self._clock()
         begun = parts.save(
             sending.begun(
@@ -303,6 +310,7 @@ class _Run:
         )
         if begun is None:
             return _Seen("lost")
+        _failpoints.reached("sweep.begun", request.id)
         message = OutboundSms(
             attempt_id=sending.attempt_id_of(request.id),
             business_id=request.business_id,
@@ -314,6 +322,7 @@ class _Run:
             result = parts.sms.send(message, timeout=self._send_timeout)
         except Exception as error:  # nobody knows how far it had come
             result = Unknown(detail=type(error).__name__)
+        _failpoints.reached("sweep.answered", request.id)
         return self._answered(begun, settings, result, text.text)
 
     def _credits_reserved(self, request: AbandonedRequest, text: ComposedText) -> bool:
@@ -334,6 +343,7 @@ class _Run:
         if isinstance(result, (NotSent, Rejected)):
             # Before the outcome is saved: after it, another begin may hold the phone by right.
             self._release(begun)
+            _failpoints.reached("sweep.released", begun.id)
         after = self._parts.update(
             begun,
             lambda found: self._after(found, result, begin, now),
@@ -341,6 +351,7 @@ class _Run:
             at=now,
             text=text,
         )
+        _failpoints.reached("sweep.recorded", begun.id)
         match result:
             case Accepted():
                 self._commit_credits(after)
@@ -384,6 +395,7 @@ class _Run:
         """Settle a send that nobody has told the end of; it is never sent again."""
         found = self._found(request)
         if found is not None:
+            _failpoints.reached("sweep.looked_up", request.id)
             taken = Accepted(provider_id=found.provider_id)
             begin, at = request.message.begun, request.message.begun_at or now
             after = self._parts.update(

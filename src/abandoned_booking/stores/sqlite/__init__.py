@@ -25,6 +25,7 @@ from typing import Final, Self
 
 import attrs
 
+from abandoned_booking import _failpoints
 from abandoned_booking.core.listing import (
     ListQuery,
     Page,
@@ -144,6 +145,7 @@ class SqliteStore:
                 return False
             key = cursor.lastrowid or 0
             place = _search.put(connection, key, _searched(request))
+            _failpoints.reached("store.saving")
             connection.execute("UPDATE requests SET place = ? WHERE key = ?", (place, key))
             connection.execute("INSERT INTO documents VALUES (?, ?)", (key, document))
             return True
@@ -221,6 +223,7 @@ class SqliteStore:
                 "CROSS JOIN documents d ON d.key = r.key",
                 (due_at, limit),
             ).fetchall()
+            _failpoints.reached("store.claiming")
             connection.executemany(
                 "UPDATE requests SET next_action_at = ?, version = version + 1 WHERE key = ?",
                 [(again_at, key) for key, _, _ in due],
@@ -334,6 +337,7 @@ class _Change:
             return False
         new_place = _search.change(connection, key, self.searched, place=place)
         _update(connection, key, (*old, place), (*self.row, new_place))
+        _failpoints.reached("store.saving")
         connection.execute("UPDATE documents SET document = ? WHERE key = ?", (self.document, key))
         return True
 

@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from abandoned_booking import _failpoints
 from abandoned_booking.errors import (
     InvalidInput,
     NotOurDatabase,
@@ -201,7 +202,9 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        _failpoints.reached("store.committing")
         connection.execute("COMMIT")
+        _failpoints.reached("store.committed")
     except BaseException:
         _roll_back(connection)
         raise
