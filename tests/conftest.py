@@ -10,6 +10,9 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Databases, as fixtures: postgres_engine, empty_mariadb, ...
+pytest_plugins = ["servers.fixtures"]
+
 # No deadlines: a busy machine must not fail a test. Generated inputs are the same from run to run
 # in CI; HYPOTHESIS_PROFILE=thorough tries many more.
 settings.register_profile(

@@ -1,0 +1,164 @@
+"""Databases for tests, as fixtures; loaded by the tests' conftest.
+
+Each worker of pytest-xdist has servers of its own: one is ready in less than a second, and nothing
+is shared that would need a lock. They do not sync to the disk; for tests of what a crash of the
+machine leaves, start a ``PostgresServer`` yourself.
+
+=====================  =======  ====================================================================
+``postgres``           session  the server: makes and drops databases
+``postgres_url``       session  a database for all tests of this worker
+``postgres_engine``    session  an engine on it
+``empty_postgres``     test     the same engine; no table has a row
+``postgres_database``  test     the URL of a database of its own, with nothing in it
+=====================  =======  ====================================================================
+
+The same for ``mariadb``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from secrets import token_hex
+from typing import Final
+
+import pytest
+import sqlalchemy as sa
+
+from servers._server import Databases, ServerUnavailable
+from servers.mariadb import MariaDbServer
+from servers.postgres import GivenPostgres, PostgresServer
+
+GIVEN: Final = "ABANDONED_BOOKING_TEST_POSTGRES"
+REQUIRE: Final = "ABANDONED_BOOKING_TEST_REQUIRE"
+KINDS: Final = frozenset({"postgres", "mariadb"})
+
+
+def required() -> frozenset[str]:
+    """What must not be skipped."""
+    named = frozenset(filter(None, os.environ.get(REQUIRE, "").replace(" ", "").split(",")))
+    if unknown := named - KINDS:
+        raise pytest.UsageError(
+            f"{REQUIRE} names {', '.join(sorted(unknown))}; it knows {', '.join(sorted(KINDS))}"
+        )
+    return named
+
+
+@contextmanager
+def or_skipped(kind: str) -> Iterator[None]:
+    """Skip where there is no such server, or fail where one is required."""
+    try:
+        yield
+    except ServerUnavailable as missing:
+        if kind in required():
+            pytest.fail(f"{REQUIRE} asks for {kind}: {missing}", pytrace=False)
+        pytest.skip(str(missing))
+
+
+def empty(engine: sa.Engine, *, keep: frozenset[str] = frozenset()) -> None:
+    """Delete every row of every table, except of those to keep.
+
+    A tenth of the time that TRUNCATE takes, which makes new files.
+    """
+    with engine.begin() as connection:
+        quoted = connection.dialect.identifier_preparer.quote
+        for table in sa.inspect(connection).get_table_names():
+            if table not in keep:
+                connection.exec_driver_sql(f"DELETE FROM {quoted(table)}")
+
+
+@contextmanager
+def _database(server: Databases) -> Iterator[str]:
+    # A server that was given may serve other runs at the same time.
+    name = f"abandoned_booking_test_{token_hex(8)}"
+    try:
+        yield server.new_database(name)
+    finally:
+        server.drop_database(name)
+
+
+@contextmanager
+def _engine(url: str) -> Iterator[sa.Engine]:
+    engine = sa.create_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Databases]:
+    """The PostgreSQL of this worker, or the one that was named."""
+    if url := os.environ.get(GIVEN):
+        yield GivenPostgres(url)
+        return
+    with ExitStack() as stack:
+        with or_skipped("postgres"):
+            server = stack.enter_context(PostgresServer(fsync=False))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Databases]:
+    """The MariaDB of this worker."""
+    with ExitStack() as stack:
+        with or_skipped("mariadb"):
+            server = stack.enter_context(MariaDbServer(fsync=False))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres: Databases) -> Iterator[str]:
+    """A database for all tests of this worker."""
+    with _database(postgres) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb_url(mariadb: Databases) -> Iterator[str]:
+    """A database for all tests of this worker."""
+    with _database(mariadb) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_engine(postgres_url: str) -> Iterator[sa.Engine]:
+    """An engine on it."""
+    with _engine(postgres_url) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def mariadb_engine(mariadb_url: str) -> Iterator[sa.Engine]:
+    """An engine on it."""
+    with _engine(mariadb_url) as engine:
+        yield engine
+
+
+@pytest.fixture
+def empty_postgres(postgres_engine: sa.Engine) -> sa.Engine:
+    """The same engine; no table has a row."""
+    empty(postgres_engine)
+    return postgres_engine
+
+
+@pytest.fixture
+def empty_mariadb(mariadb_engine: sa.Engine) -> sa.Engine:
+    """The same engine; no table has a row."""
+    empty(mariadb_engine)
+    return mariadb_engine
+
+
+@pytest.fixture
+def postgres_database(postgres: Databases) -> Iterator[str]:
+    """The URL of a database of its own, with nothing in it."""
+    with _database(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def mariadb_database(mariadb: Databases) -> Iterator[str]:
+    """The URL of a database of its own, with nothing in it."""
+    with _database(mariadb) as url:
+        yield url
