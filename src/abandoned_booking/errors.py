@@ -17,8 +17,11 @@
     └── StoreError                       the store cannot be used as it is
         ├── NotOurDatabase               the file or table belongs to something else
         ├── NewerSchema                  written by a newer version of this library
+        ├── OlderSchema                  its tables are missing or older than this library needs
         ├── StoreReadOnly                it cannot be written to
-        └── StoreLocked                  another process holds it for too long
+        ├── StoreLocked                  another process holds it for too long
+        └── StoreUnavailable             the database cannot be reached
+            └── OutcomeUnknown           nobody can tell whether a change was saved; load it again
 
 No message and no attribute holds personal data (G4): fields are named, values are not repeated.
 """
@@ -118,7 +121,7 @@ class ConcurrentUpdate(AbandonedBookingError):
 
 
 class StoreError(AbandonedBookingError):
-    """The store cannot be used as it is; nothing was changed."""
+    """The store cannot be used as it is; nothing was changed, unless the kind of error says so."""
 
 
 class NotOurDatabase(StoreError):
@@ -135,3 +138,18 @@ class StoreReadOnly(StoreError):
 
 class StoreLocked(StoreError):
     """Another process holds it for longer than the busy time-out."""
+
+
+class OlderSchema(StoreError):
+    """The tables are missing, or older than this version of the library needs."""
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be reached, or the connection was lost and stayed lost."""
+
+
+class OutcomeUnknown(StoreUnavailable):
+    """The connection was lost while a change was saved, and others have changed it since.
+
+    Load the request again and decide anew; never take the change for saved.
+    """

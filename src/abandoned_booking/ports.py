@@ -197,8 +197,8 @@ class SupportsBatchSaves(Protocol):
     def save_many(self, changes: Sequence[tuple[AbandonedRequest, int]]) -> Sequence[bool]:
         """Save several requests, each as ``save`` would: pairs of request and expected version.
 
-        Returns: in the order of ``changes`` what ``save`` would have returned for each. Of two
-        changes to one request only one can be True.
+        Returns: what ``save`` would have returned for each, called one after another in the order
+        of ``changes``.
         Must: decide each by its own version, so that one that loses stops no other; be durable
         before it returns. If it raises, none of them was saved, or the error says that nobody
         knows.

@@ -7,6 +7,7 @@ are ISO 8601 in UTC with microseconds.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final, TypeVar
@@ -52,7 +53,9 @@ from abandoned_booking.errors import NewerSchema
 __all__ = [
     "SCHEMA",
     "request_from_dict",
+    "request_from_json",
     "request_to_dict",
+    "request_to_json",
     "settings_from_dict",
     "settings_to_dict",
 ]
@@ -120,6 +123,12 @@ def _all_fields(value: Any) -> _Plain:
 def request_to_dict(request: AbandonedRequest) -> _Plain:
     """A request as a dict of JSON's types; :func:`request_from_dict` gives an equal one back."""
     return {"schema": SCHEMA, **_changed_fields(request)}
+
+
+def request_to_json(request: AbandonedRequest) -> str:
+    """A request as the document that a store keeps."""
+    # Escapes beyond ASCII: half a surrogate pair in a name must not make the write fail.
+    return json.dumps(request_to_dict(request), separators=(",", ":"))
 
 
 def settings_to_dict(settings: BusinessSettings) -> _Plain:
@@ -292,6 +301,19 @@ def request_from_dict(data: Mapping[str, Any]) -> AbandonedRequest:
         history=tuple(map(_entry, get("history", ()))),
         next_action_at=_optional_instant(get("next_action_at")),
     )
+
+
+def request_from_json(
+    document: str, *, version: int, next_action_at: datetime | None
+) -> AbandonedRequest:
+    """The request of a stored document, as its queue has it: a claim moves only those two.
+
+    Raises what :func:`request_from_dict` does.
+    """
+    data: _Plain = json.loads(document)
+    data["version"] = version
+    data["next_action_at"] = None if next_action_at is None else next_action_at.isoformat()
+    return request_from_dict(data)
 
 
 def _timing(data: _Plain) -> Timing:

@@ -16,7 +16,7 @@ import json
 import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from functools import lru_cache
 from typing import Final, TypeAlias, assert_never
 from zoneinfo import ZoneInfo
@@ -41,6 +41,7 @@ __all__ = [
     "ListQuery",
     "Page",
     "SearchWord",
+    "Shelf",
     "Sort",
     "SortKey",
     "actions_of",
@@ -55,6 +56,7 @@ __all__ = [
     "position_of",
     "search_text",
     "search_words",
+    "shelf_of",
     "sort_key",
     "unlisted_reasons",
 ]
@@ -211,14 +213,34 @@ def unlisted_reasons(request: AbandonedRequest, *, now: datetime) -> tuple[Reaso
 
 def is_listed(request: AbandonedRequest, *, now: datetime) -> bool:
     """Whether the staff see it at ``now``: :func:`unlisted_reasons` finds none."""
-    return (
-        request.listed_at <= now
-        and request.deleted_at is None
-        and request.erased_at is None
-        and request.status is not Status.COMPLETED
+    return request.listed_at <= now and shelf_of(request) is Shelf.LIST
+
+
+class Shelf(IntEnum):
+    """Where a request stands for the staff, whatever the time: a store keeps it as a column."""
+
+    LIST = 0
+    """listed once its time has come (C4)"""
+    DELETED = 1
+    """can be restored (L8)"""
+    HIDDEN = 2
+    """completed, in the leads, or withheld (C10)"""
+    ERASED = 3
+    """nobody's any more (G3)"""
+
+
+def shelf_of(request: AbandonedRequest) -> Shelf:
+    """The shelf of a request: with ``listed_at`` it decides what :func:`is_listed` says."""
+    if request.erased_at is not None:
+        return Shelf.ERASED
+    if request.deleted_at is not None:
+        return Shelf.DELETED
+    shown = (
+        request.status is not Status.COMPLETED
         and request.route is Route.LIST
         and not request.withheld
     )
+    return Shelf.LIST if shown else Shelf.HIDDEN
 
 
 def actions_of(request: AbandonedRequest, *, leads_management: bool) -> tuple[Action, ...]:
@@ -256,7 +278,7 @@ def matches(request: AbandonedRequest, query: ListQuery, now: datetime) -> bool:
 
 def _is_on_shelf(request: AbandonedRequest) -> bool:
     """Whether it is among the deleted ones, which can be restored until they are erased (L8)."""
-    return request.deleted_at is not None and request.erased_at is None
+    return shelf_of(request) is Shelf.DELETED
 
 
 def dot_query(*, cap: int | None = None) -> ListQuery:

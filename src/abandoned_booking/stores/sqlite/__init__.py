@@ -26,6 +26,7 @@ from typing import Final, Self
 import attrs
 
 from abandoned_booking import _failpoints
+from abandoned_booking.core.codec import request_to_json
 from abandoned_booking.core.listing import (
     ListQuery,
     Page,
@@ -137,7 +138,7 @@ class SqliteStore:
     # ── one request ─────────────────────────────────────────────────────────────────────────────
 
     def add(self, request: AbandonedRequest) -> bool:
-        document = _rows.encoded(request)
+        document = request_to_json(request)
         with self._connections.writing() as connection:
             row = _rows.row_of(request, version=request.version)
             cursor = connection.execute(_INSERT, row)
@@ -325,7 +326,7 @@ class _Change:
     @classmethod
     def to(cls, request: AbandonedRequest, expected_version: int) -> Self:
         row = _rows.row_of(request, version=expected_version + 1)
-        return cls(expected_version, _searched(request), row, _rows.encoded(request))
+        return cls(expected_version, _searched(request), row, request_to_json(request))
 
     def made(self, connection: sqlite3.Connection) -> bool:
         """Compare and set, within a write transaction."""

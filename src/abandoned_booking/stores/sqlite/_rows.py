@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-from abandoned_booking.core.codec import request_from_dict, request_to_dict
-from abandoned_booking.core.listing import microseconds
-from abandoned_booking.core.model import AbandonedRequest, Route, Status
+from abandoned_booking.core.codec import request_from_json
+from abandoned_booking.core.listing import microseconds, shelf_of
+from abandoned_booking.core.model import AbandonedRequest
 
-__all__ = ["COLUMNS", "SELECT", "Row", "decoded", "encoded", "read", "row_of"]
+__all__ = ["COLUMNS", "SELECT", "Row", "decoded", "read", "row_of"]
 
 Row: TypeAlias = tuple[str | int | None, ...]
 
@@ -45,24 +44,8 @@ SELECT: Final = (
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _instant(at: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=at)
-
-
 def _optional(at: datetime | None) -> int | None:
     return None if at is None else microseconds(at)
-
-
-def _shelf_of(request: AbandonedRequest) -> int:
-    """0: listed once its time has come; 1: deleted; 2: neither (C10); 3: erased (G3)."""
-    if request.erased_at is not None:
-        return 3
-    if request.deleted_at is not None:
-        return 1
-    hidden = (
-        request.status is Status.COMPLETED or request.route is not Route.LIST or request.withheld
-    )
-    return 2 if hidden else 0
 
 
 def row_of(request: AbandonedRequest, *, version: int) -> Row:
@@ -78,7 +61,7 @@ def row_of(request: AbandonedRequest, *, version: int) -> Row:
         None if request.step is None else str(request.step),
         request.client_type.value,
         None if care_type is None else str(care_type),
-        _shelf_of(request),
+        shelf_of(request).value,
         -microseconds(request.abandoned_at),
         microseconds(request.listed_at),
         _optional(request.last_contacted_at),
@@ -89,19 +72,10 @@ def row_of(request: AbandonedRequest, *, version: int) -> Row:
     )
 
 
-def encoded(request: AbandonedRequest) -> str:
-    # Escapes beyond ASCII: half a surrogate pair in a name must not make the write fail.
-    return json.dumps(request_to_dict(request), separators=(",", ":"))
-
-
 def decoded(document: str, version: int, next_action_at: int | None) -> AbandonedRequest:
     """The request; version and next action are the narrow row's, the claim moves only those."""
-    data: dict[str, Any] = json.loads(document)
-    data["version"] = version
-    data["next_action_at"] = (
-        None if next_action_at is None else _instant(next_action_at).isoformat()
-    )
-    return request_from_dict(data)
+    at = None if next_action_at is None else _EPOCH + timedelta(microseconds=next_action_at)
+    return request_from_json(document, version=version, next_action_at=at)
 
 
 def read(connection: sqlite3.Connection, where: str, *values: str | int) -> list[AbandonedRequest]:
