@@ -78,23 +78,23 @@ _FAULTS = (
     ),
     (
         "IgnoresTheLimit",
-        "test_the_earliest_are_claimed_first_and_never_more_than_the_limit",
+        "test_the_earliest_are_claimed_first_and_never_more_than_the_limit[claim_due]",
         "at most limit requests",
     ),
     (
         "ClaimsInAnyOrder",
-        "test_the_earliest_are_claimed_first_and_never_more_than_the_limit",
+        "test_the_earliest_are_claimed_first_and_never_more_than_the_limit[claim_due]",
         "the earliest first",
     ),
-    ("ClaimsTooLate", "test_a_request_is_due_at_its_very_instant", "at or before now"),
+    ("ClaimsTooLate", "test_a_request_is_due_at_its_very_instant[claim_due]", "at or before now"),
     (
         "ClaimsWithoutFencing",
-        "test_a_claim_fences_off_a_save_of_the_version_before",
+        "test_a_claim_fences_off_a_save_of_the_version_before[claim_due]",
         "a slow worker's later save loses",
     ),
     (
         "SelectsThenClaims",
-        "test_many_claiming_at_once_share_the_due_requests",
+        "test_many_claiming_at_once_share_the_due_requests[claim_due]",
         "each due request goes to one caller only",
     ),
     (
@@ -184,6 +184,113 @@ _FAULTS = (
         "test_each_business_has_a_ledger_of_its_own",
         "another business's reservation does not count",
     ),
+    (
+        "GivesTheWholeBatchUp",
+        "test_one_that_loses_stops_no_other",
+        "one that loses stops no other",
+    ),
+    ("StopsAtTheFirstLoser", "test_one_that_loses_stops_no_other", "one that loses stops no other"),
+    (
+        "SavesLosersInBatches",
+        "test_one_that_loses_stops_no_other",
+        "one that loses stops no other",
+    ),
+    (
+        "AnswersABatchById",
+        "test_a_batch_is_answered_in_its_own_order",
+        "in the order of changes",
+    ),
+    (
+        "AnswersABatchWithOneBool",
+        "test_a_batch_is_answered_in_its_own_order",
+        "one answer for each change",
+    ),
+    (
+        "AddsWhatABatchBrings",
+        "test_a_batch_is_answered_in_its_own_order",
+        "nothing is added",
+    ),
+    (
+        "SavesTheLastOfTwo",
+        "test_of_two_changes_to_one_request_only_one_is_saved",
+        "of two changes to one request only one can be True",
+    ),
+    (
+        "BatchesByIdAlone",
+        "test_a_batch_may_be_of_several_businesses",
+        "never touch each other",
+    ),
+    ("ChokesOnAnEmptyBatch", "test_an_empty_batch_saves_nothing", "no minimum"),
+    (
+        "ForgetsTheQueueInBatches",
+        "test_lists_and_queue_follow_a_batch",
+        "lists, people and queue go by what was saved",
+    ),
+    (
+        "ForgetsAFieldInBatches",
+        "test_a_batch_replaces_every_field",
+        "history came back changed",
+    ),
+    (
+        "ChecksThenSavesABatch",
+        "test_of_many_saving_the_same_batch_at_once_each_request_has_one_winner",
+        "with one expected version one gets True",
+    ),
+    (
+        "TakesNoTurns",
+        "test_every_business_has_a_turn_before_any_has_its_second",
+        "before a second one of any",
+    ),
+    (
+        "LetsOneWaitForTheOthers",
+        "test_every_business_has_a_turn_before_any_has_its_second",
+        "keeps nobody waiting",
+    ),
+    ("TakesTurnsByName", "test_within_one_turn_the_earliest_come_first", "then the second of"),
+    (
+        "HandsOutOneTurnOnly",
+        "test_turns_are_those_of_the_memory_store",
+        "by turns of the businesses",
+    ),
+    (
+        "ClaimsFairlyWithoutFencing",
+        "test_a_claim_fences_off_a_save_of_the_version_before[claim_due_fairly]",
+        "claim_due_fairly: bumps the version",
+    ),
+    (
+        "SelectsThenClaimsFairly",
+        "test_many_claiming_at_once_share_the_due_requests[claim_due_fairly]",
+        "claim_due_fairly: each due request goes to one caller only",
+    ),
+    ("IgnoresTheCap", "test_totals_stop_at_the_querys_cap", "count_up_to if that is less"),
+    (
+        "CapsWithoutCursorOnly",
+        "test_totals_stop_at_the_querys_cap",
+        "page: the total is the exact number",
+    ),
+    (
+        "CapsTheRows",
+        "test_a_cap_on_totals_takes_no_row_away[2-]",
+        "rows and cursor are those of any other query",
+    ),
+    (
+        "TalliesTheEndToo",
+        "test_a_report_is_about_what_was_abandoned_in_its_period",
+        "start <= abandoned_at < end",
+    ),
+    (
+        "TalliesTheListOnly",
+        "test_a_report_is_about_what_was_abandoned_in_its_period",
+        "listed or in the leads",
+    ),
+    ("CountsEveryReply", "test_every_figure_is_added_up", "replied is what"),
+    ("RoundsToSeconds", "test_every_figure_is_added_up", "to the microsecond"),
+    (
+        "CreditsTheFirstContact",
+        "test_a_tally_is_the_pure_one_to_the_last_figure",
+        "what performance.tally gives",
+    ),
+    ("TalliesWhatWasAdded", "test_a_tally_is_of_what_was_last_written", "as they were last"),
     (
         "FindsOnlyTheOpen",
         "test_all_requests_of_a_person_are_found_in_every_status",

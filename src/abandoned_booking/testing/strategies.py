@@ -59,6 +59,7 @@ __all__ = [
     "forms",
     "ids",
     "instants",
+    "members",
     "people",
     "phones",
     "queries",
@@ -347,35 +348,44 @@ def _named(first: str | None, last: str | None, pet: str | None, street: str | N
     )
 
 
-def crowds(business_id: str, *, max_size: int = 6) -> SearchStrategy[list[AbandonedRequest]]:
+def crowds(
+    business_id: str, *, max_size: int = 6, **fields: SearchStrategy[Any]
+) -> SearchStrategy[list[AbandonedRequest]]:
     """Some requests of one business that are much alike: names, instants and steps of a few kinds.
 
-    No two have the same id or the same session and sequence.
+    No two have the same id or the same session and sequence. ``fields`` as in :func:`requests`.
     """
+    return st.lists(
+        members(business_id, **fields), max_size=max_size, unique_by=(_id_of, _session_of)
+    )
+
+
+def members(business_id: str, **fields: SearchStrategy[Any]) -> SearchStrategy[AbandonedRequest]:
+    """One of a crowd; ``fields`` as in :func:`requests`."""
     word = st.none() | st.sampled_from(_WORDS)
     at = st.sampled_from(_POOLED_INSTANTS)
     counting = st.builds(Contact, id=st.just("c"), channel=st.just(Channel.CALL), at=at)
-    one = requests(
-        business_id=st.just(business_id),
-        id=st.sampled_from(["a", "A", "b", "ab", "é", "a%", "a_", "10", "9", "a b"]),
-        session_id=st.sampled_from(["s", "S", "t"]),
-        abandoned_at=at,
-        listed_at=at,
-        step=st.none() | st.sampled_from([Step("time"), Step("pet"), Step("welcome")]),
-        form=st.builds(_named, word, word, word, word),
-        phone=st.none() | phones(),
-        status=st.sampled_from([Status.ABANDONED, Status.ABANDONED, *Status]),
-        route=st.sampled_from([Route.LIST, Route.LIST, Route.LIST, Route.LEADS]),
-        withheld=st.sampled_from([(), (), (), (Reason.BLOCKED,)]),
-        contacts=st.lists(counting, max_size=2).map(tuple),
-        deleted_at=st.sampled_from([None, None, None, _NOON]),
-        erased_at=st.sampled_from([None, None, None, _NOON]),
-        message=st.just(RecoveryMessage()),
-        recovery=st.none(),
-        history=st.just(()),
-        next_action_at=st.none(),
-    )
-    return st.lists(one, max_size=max_size, unique_by=(_id_of, _session_of))
+    alike: dict[str, SearchStrategy[Any]] = {
+        "business_id": st.just(business_id),
+        "id": st.sampled_from(["a", "A", "b", "ab", "é", "a%", "a_", "10", "9", "a b"]),
+        "session_id": st.sampled_from(["s", "S", "t"]),
+        "abandoned_at": at,
+        "listed_at": at,
+        "step": st.none() | st.sampled_from([Step("time"), Step("pet"), Step("welcome")]),
+        "form": st.builds(_named, word, word, word, word),
+        "phone": st.none() | phones(),
+        "status": st.sampled_from([Status.ABANDONED, Status.ABANDONED, *Status]),
+        "route": st.sampled_from([Route.LIST, Route.LIST, Route.LIST, Route.LEADS]),
+        "withheld": st.sampled_from([(), (), (), (Reason.BLOCKED,)]),
+        "contacts": st.lists(counting, max_size=2).map(tuple),
+        "deleted_at": st.sampled_from([None, None, None, _NOON]),
+        "erased_at": st.sampled_from([None, None, None, _NOON]),
+        "message": st.just(RecoveryMessage()),
+        "recovery": st.none(),
+        "history": st.just(()),
+        "next_action_at": st.none(),
+    }
+    return requests(**(alike | fields))
 
 
 def _id_of(request: AbandonedRequest) -> str:
@@ -405,6 +415,7 @@ def queries() -> SearchStrategy[ListQuery]:
         limit=st.integers(1, 4),
         deleted=st.sampled_from([False, False, False, True]),
         step_order=st.permutations(steps).map(tuple) | st.just(()),
+        count_up_to=st.sampled_from([None, None, 1, 2, 3, 100]),
     )
 
 

@@ -6,8 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 import attrs
-import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from abandoned_booking.core.model import AbandonedRequest, BookingForm, Person, Status
@@ -22,7 +21,8 @@ from abandoned_booking.testing import strategies
 from abandoned_booking.testing.contracts._tools import (
     added,
     assert_same,
-    generated,
+    claimed,
+    fewer,
     ids_of,
     new_business,
 )
@@ -30,25 +30,17 @@ from abandoned_booking.testing.factory import LEFT_AT, a_request
 
 _ANN: Final = Person(client_id="c1", phone="+12125550199", email="ann@example.com")
 
-_few: Final = settings(generated, max_examples=25)
-
 
 def _searching(store: RequestStore) -> SupportsPersonSearch:
-    if not isinstance(store, SupportsPersonSearch):
-        pytest.skip("the store has no all_of_person: it does not claim SupportsPersonSearch")
-    return store
+    return claimed(store, SupportsPersonSearch, what="store")
 
 
 def _expiring(store: RequestStore) -> SupportsExpiry:
-    if not isinstance(store, SupportsExpiry):
-        pytest.skip("the store has no abandoned_before: it does not claim SupportsExpiry")
-    return store
+    return claimed(store, SupportsExpiry, what="store")
 
 
 def _erasing(store: RequestStore) -> SupportsErasure:
-    if not isinstance(store, SupportsErasure):
-        pytest.skip("the store has no erase_traces: it does not claim SupportsErasure")
-    return store
+    return claimed(store, SupportsErasure, what="store")
 
 
 class SearchingForAPerson:
@@ -77,7 +69,7 @@ class SearchingForAPerson:
         line = "all_of_person: what was last written decides; an erased request is nobody's"
         assert ids_of(searching.all_of_person("paws", _ANN)) == [], line
 
-    @_few
+    @fewer(25)
     @given(crowd=st.data(), person=st.data())
     def test_all_of_person_agrees_with_the_pure_predicate(
         self, store: RequestStore, crowd: st.DataObject, person: st.DataObject

@@ -34,6 +34,7 @@ from abandoned_booking.testing.contracts._tools import (
     ids_of,
     new_business,
     run_beside,
+    stored,
 )
 from abandoned_booking.testing.factory import LEFT_AT, a_request
 
@@ -81,7 +82,7 @@ class Listing:
         asked: list[ListQuery],
     ) -> None:
         business_id = new_business()
-        everything = _stored(store, business_id, crowd, changed)
+        everything = stored(store, business_id, crowd, changed)
         for query in asked:
             for _ in range(_MOST_PAGES):
                 expected = paginate(everything, query, now=_NOW)
@@ -178,6 +179,34 @@ class Listing:
             for asked in (query, behind, attrs.evolve(query, limit=1)):
                 count = store.count("paws", asked, now=_NOW)
                 assert count == total, "count: in all, whatever the limit and the cursor"
+
+    def test_totals_stop_at_the_querys_cap(self, store: RequestStore) -> None:
+        added(store, [_named(f"ann{number}", "Ann") for number in range(5)])
+        added(store, [_named("bob", "Bob"), _named("cal", "Ann", status=Status.CONTACTED)])
+        # What is listed, in whatever way a store finds it: all, by a word, by a short one, none.
+        for text, exact in (("", 6), ("ann", 5), ("an", 5), ("zzz", 0)):
+            whole = store.page("paws", ListQuery(text=text, limit=2), now=_NOW)
+            for cap in (1, 4, 5, 6, 7, 1_000_000):
+                query = ListQuery(text=text, limit=2, count_up_to=cap)
+                line = "count: the exact number, or count_up_to if that is less"
+                assert store.count("paws", query, now=_NOW) == min(exact, cap), line
+                for cursor in (None, whole.next_cursor):
+                    page = store.page("paws", attrs.evolve(query, cursor=cursor), now=_NOW)
+                    line = "page: the total is the exact number, or count_up_to if that is less"
+                    assert page.total == min(exact, cap), line
+
+    @pytest.mark.parametrize("text", ["", "ann", "an"])
+    @pytest.mark.parametrize("limit", [2, 3, 50])
+    def test_a_cap_on_totals_takes_no_row_away(
+        self, store: RequestStore, limit: int, text: str
+    ) -> None:
+        added(store, [_named(f"ann{number}", "Ann") for number in range(5)])
+        query = ListQuery(text=text, limit=limit, count_up_to=2)
+        pages = list(_walk(store, "paws", query))
+        walked = [request_id for page in pages for request_id in ids_of(page.requests)]
+        line = "page: count_up_to is about totals; rows and cursor are those of any other query"
+        assert walked == [f"ann{number}" for number in range(5)], line
+        assert {page.total for page in pages} == {2}, "page: the total stops at count_up_to"
 
     @pytest.mark.parametrize("sign", ["%", "_", "\\", "*", '"', "'", "?", "[", "^", "%%%", "a%n"])
     def test_every_character_of_a_search_stands_for_itself(
@@ -319,28 +348,6 @@ class Streaming:
 
 def _called(minutes: float) -> tuple[Contact, ...]:
     return (Contact(id="c1", channel=Channel.CALL, at=LEFT_AT + timedelta(minutes=minutes)),)
-
-
-def _stored(
-    store: RequestStore,
-    business_id: str,
-    crowd: list[AbandonedRequest],
-    changed: list[AbandonedRequest],
-) -> list[AbandonedRequest]:
-    """Add a crowd, then change some of it by saving; returns what must be there then."""
-    there = {}
-    for request in crowd:
-        there[request.id] = attrs.evolve(request, business_id=business_id)
-        assert store.add(there[request.id]), "add must return True for a new key"
-    for change in changed:
-        if (old := there.get(change.id)) is None:
-            continue
-        new = attrs.evolve(
-            change, business_id=business_id, session_id=old.session_id, sequence=old.sequence
-        )
-        assert store.save(new, expected_version=old.version), "save: True if the version fits"
-        there[new.id] = attrs.evolve(new, version=old.version + 1)
-    return list(there.values())
 
 
 def _assert_same_page(page: Page, expected: Page) -> None:

@@ -1,4 +1,8 @@
-"""What the suites share: a race, a comparison that shows no personal data, names of businesses."""
+"""What the suites share: a race, a comparison that shows no personal data, names of businesses.
+
+A failure says which line of the contract was broken, and names fields, ids and versions; never
+what somebody typed (G4).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from itertools import count
 from typing import Any, Final, TypeVar
 
 import attrs
+import pytest
 from hypothesis import HealthCheck, settings
 
 from abandoned_booking.core.model import AbandonedRequest
@@ -21,14 +26,18 @@ __all__ = [
     "THREADS",
     "added",
     "assert_same",
+    "claimed",
+    "fewer",
     "generated",
     "ids_of",
     "new_business",
     "race",
     "run_beside",
+    "stored",
 ]
 
 _T = TypeVar("_T")
+_Protocol = TypeVar("_Protocol")
 
 THREADS: Final = 6
 """how many race"""
@@ -48,12 +57,31 @@ generated: Final = settings(
 )
 """For the tests over generated values; how many they try is the host's own hypothesis profile."""
 
+
+def fewer(examples: int) -> settings:
+    """``generated`` for a test that is dear: that many examples, or the host's own fewer."""
+    return settings(generated, max_examples=min(examples, generated.max_examples))
+
+
 _numbers: Final = count(1)
 
 
 def new_business() -> str:
     """An id that no other example of this run uses."""
     return f"business-{next(_numbers)}"
+
+
+def claimed(adapter: object, protocol: Callable[..., _Protocol], *, what: str) -> _Protocol:
+    """``adapter`` as one that has what ``protocol`` asks for; without it the test is skipped.
+
+    An ability may be missing: that is no fault, but whoever reads the report must see it.
+    """
+    kind: Any = protocol
+    if not isinstance(adapter, kind):
+        methods = " or ".join(name for name in vars(kind) if not name.startswith("_"))
+        pytest.skip(f"the {what} does not claim {kind.__name__}: it has no {methods}")
+    able: _Protocol = adapter
+    return able
 
 
 def added(store: RequestStore, requests: Iterable[AbandonedRequest]) -> dict[str, AbandonedRequest]:
@@ -63,6 +91,28 @@ def added(store: RequestStore, requests: Iterable[AbandonedRequest]) -> dict[str
         assert store.add(request), "add must return True for a key that is not there yet"
         by_id[request.id] = request
     return by_id
+
+
+def stored(
+    store: RequestStore,
+    business_id: str,
+    crowd: list[AbandonedRequest],
+    changed: list[AbandonedRequest],
+) -> list[AbandonedRequest]:
+    """Add a crowd, then change some of it by saving; returns what must be there then."""
+    there = {}
+    for request in crowd:
+        there[request.id] = attrs.evolve(request, business_id=business_id)
+        assert store.add(there[request.id]), "add must return True for a new key"
+    for change in changed:
+        if (old := there.get(change.id)) is None:
+            continue
+        new = attrs.evolve(
+            change, business_id=business_id, session_id=old.session_id, sequence=old.sequence
+        )
+        assert store.save(new, expected_version=old.version), "save: True if the version fits"
+        there[new.id] = attrs.evolve(new, version=old.version + 1)
+    return list(there.values())
 
 
 def ids_of(requests: Iterable[AbandonedRequest]) -> list[str]:

@@ -10,18 +10,20 @@ import attrs
 from abandoned_booking.core.listing import ListQuery
 from abandoned_booking.core.model import AbandonedRequest, Person
 from abandoned_booking.ports import RequestStore
+from abandoned_booking.testing.contracts._claiming import Claiming, TakingTurns
 from abandoned_booking.testing.contracts._erasing import (
     ErasingTraces,
     FindingTheOld,
     SearchingForAPerson,
 )
 from abandoned_booking.testing.contracts._listing import Listing, Streaming
-from abandoned_booking.testing.contracts._queue import Claiming, Saving
 from abandoned_booking.testing.contracts._reading import (
     AddingAndGetting,
     FindingThePerson,
     FindingTheSession,
 )
+from abandoned_booking.testing.contracts._saving import Saving, SavingMany
+from abandoned_booking.testing.contracts._tallying import AddingUp
 from abandoned_booking.testing.contracts._tools import added, assert_same, ids_of
 from abandoned_booking.testing.factory import LEFT_AT, a_request
 
@@ -94,9 +96,12 @@ class RequestStoreContract(
     FindingTheSession,
     FindingThePerson,
     Saving,
+    SavingMany,
     Claiming,
+    TakingTurns,
     Listing,
     Streaming,
+    AddingUp,
     SearchingForAPerson,
     FindingTheOld,
     ErasingTraces,
