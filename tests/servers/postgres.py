@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar, Final
@@ -16,6 +18,9 @@ from servers._server import Databases, Server, ServerUnavailable, administrator,
 
 _DEBIAN: Final = Path("/usr/lib/postgresql")
 _TRIGRAMS: Final = "extension/pg_trgm.control"
+_SHARED_MEMORY: Final = 6
+"""the line of postmaster.pid that names it"""
+_IPC_RMID: Final = 0
 # Orders words as people do, not by code point: what forgot COLLATE "C" is found out.
 _PEOPLES_ORDER: Final = ("--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US")
 
@@ -147,6 +152,18 @@ class PostgresServer(Server):
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [str(self.programs / "postgres"), "-D", str(self.folder / "data"), *options]
+
+    def close(self) -> None:
+        if not self.is_running:
+            self._remove_shared_memory()
+        super().close()
+
+    def _remove_shared_memory(self) -> None:
+        """The few bytes that a killed server leaves, and finds again when it is started."""
+        with suppress(FileNotFoundError, IndexError):
+            lines = (self.folder / "data" / "postmaster.pid").read_text().splitlines()
+            _, number = lines[_SHARED_MEMORY].split()
+            ctypes.CDLL(None).shmctl(int(number), _IPC_RMID, None)
 
     def end_connections(self) -> None:
         self.execute(

@@ -19,6 +19,8 @@ from servers.fixtures import empty, or_skipped
 
 TESTS: Final = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS: Final = 30.0
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+
 KINDS: Final = {"postgres": PostgresServer, "mariadb": MariaDbServer}
 
 
@@ -63,6 +65,12 @@ def all_of(server: Server) -> list[int]:
     """The server's main process and its children."""
     children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text()
     return [server.pid, *map(int, children.split())]
+
+
+def segments() -> set[str]:
+    """The ids of all shared memory, System V's."""
+    lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+    return {line.split()[1] for line in lines}
 
 
 def until(is_so: Callable[[], bool]) -> None:
@@ -193,10 +201,16 @@ def test_a_server_ends_with_its_guard() -> None:
         until(lambda: not any(is_alive(pid) for pid in processes))
 
 
-def test_closed_it_leaves_neither_process_nor_folder() -> None:
+@pytest.mark.parametrize("is_killed", [False, True], ids=["running", "killed"])
+def test_closed_it_leaves_neither_process_nor_folder_nor_shared_memory(is_killed: bool) -> None:
     with or_skipped("postgres"):
         server = PostgresServer(fsync=False)
     with server:
         processes = all_of(server)
+        shared = (server.folder / "data" / "postmaster.pid").read_text().splitlines()[6].split()[1]
+        assert shared in segments()
+        if is_killed:
+            server.kill()
     assert not any(is_alive(pid) for pid in processes)
     assert not server.folder.exists()
+    assert shared not in segments()
