@@ -14,6 +14,7 @@ import typer
 
 import abandoned_booking
 from abandoned_booking.cli._output import emit_json, one_line, say
+from abandoned_booking.cli.check import ProblemsFound, check
 from abandoned_booking.cli.demo import demo
 from abandoned_booking.cli.explain import explain
 from abandoned_booking.cli.export import export
@@ -30,6 +31,7 @@ from abandoned_booking.errors import AbandonedBookingError
 __all__ = ["app", "run"]
 
 PROGRAM: Final = "abandoned-booking"
+_PROBLEMS: Final = 1
 _FAILED: Final = 2
 _STDOUT: Final = 1
 
@@ -51,6 +53,7 @@ app.add_typer(settings, name="settings")
 app.add_typer(optouts, name="optouts")
 app.command("forget")(forget)
 app.command("purge")(purge)
+app.command("check")(check)
 
 
 @app.callback(invoke_without_command=True)
@@ -71,7 +74,9 @@ def _root(
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line. Returns 0 or 2; whatever went wrong is one line on standard error."""
+    """Run one command line. Returns 0, or 2 with what went wrong as one line on standard error;
+    1 if it was ``check``, and it found problems.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show must not end the command.
@@ -88,6 +93,8 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
+    except ProblemsFound:
+        return _PROBLEMS
     except Exception as error:
         return _failed(_advice(error))
     # Commands return nothing; newer versions of typer answer an interruption with a number.
