@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from abandoned_booking.ports import PhoneLedger
-from abandoned_booking.testing.contracts._tools import THREADS, race
+from abandoned_booking.stores.memory import MemoryLedger
+from abandoned_booking.testing.contracts import _tasks
+from abandoned_booking.testing.contracts._processes import (
+    CanBeOpenedAgain,
+    Reopen,
+    again,
+    killed_after,
+    raced,
+)
+from abandoned_booking.testing.contracts._tools import THREADS, generated, new_business, race
 
 __all__ = ["PhoneLedgerContract"]
 
@@ -14,6 +26,17 @@ _AT: Final = datetime(2026, 3, 8, 6, 30, 0, 250_000, tzinfo=UTC)
 _DAY: Final = timedelta(hours=24)
 _INSTANT: Final = timedelta(microseconds=1)
 _PHONE: Final = "+12125550199"
+
+
+_Call: TypeAlias = tuple[str, str, str, int, int]
+_calls: Final = st.tuples(
+    st.sampled_from(["reserve", "reserve", "release"]),
+    st.sampled_from(["p1", "p2"]),
+    st.sampled_from(["r1", "r2", "r3"]),
+    st.integers(0, 6),
+    st.integers(0, 4),
+)
+"""what is done, with which phone, by whom, at which hour, not within how many hours"""
 
 
 def _reserve(
@@ -28,11 +51,11 @@ def _reserve(
     return ledger.reserve(business_id, phone, owner=owner, at=_AT + after, not_within=not_within)
 
 
-class PhoneLedgerContract:
+class PhoneLedgerContract(CanBeOpenedAgain):
     """Everything that :class:`~abandoned_booking.ports.PhoneLedger` promises.
 
     Subclass it and give the fixture ``ledger``: a new, empty ledger for each test, usable from
-    several threads.
+    several threads; and ``reopen`` if other processes can open the same one.
     """
 
     def test_a_phone_is_reserved_once_within_the_time(self, ledger: PhoneLedger) -> None:
@@ -125,3 +148,76 @@ class PhoneLedgerContract:
             holder = owners[won.index(True)]
             line = "reserve: the reservation is that of the owner that got True"
             assert _reserve(ledger, holder, after=day * _DAY) is True, line
+
+    @generated
+    @given(calls=st.lists(_calls, max_size=12))
+    def test_any_sequence_of_calls_is_answered_as_by_the_memory_ledger(
+        self, ledger: PhoneLedger, calls: list[_Call]
+    ) -> None:
+        business_id, beside = new_business(), MemoryLedger()
+        for nth, call in enumerate(calls):
+            answer, expected = (_called(each, business_id, call) for each in (ledger, beside))
+            line = "as reserve and release say, whatever came before"
+            assert answer == expected, f"reserve: {line}: call {nth + 1} of {calls}"
+
+    # ── other connections, other processes ──────────────────────────────────────────────────────
+
+    def test_a_second_connection_sees_a_reservation_at_once(
+        self, ledger: PhoneLedger, reopen: Reopen
+    ) -> None:
+        with again(reopen, "ledger") as other:
+            for nth, (one, two) in enumerate([(ledger, other), (other, ledger)] * 2):
+                phone = f"p{nth}"
+                assert _reserve(one, "r1", phone=phone), "reserve: True if there is no reservation"
+                line = "reserve: durable, and seen by another connection, before it returns"
+                assert _reserve(two, "r2", phone=phone, after=_INSTANT) is False, line
+                two.release("paws", phone, owner="r1")
+                line = "release: durable, and seen by another connection, before it returns"
+                assert _reserve(one, "r3", phone=phone, after=_INSTANT) is True, line
+
+    def test_of_processes_that_reserve_one_phone_exactly_one_gets_it(
+        self, ledger: PhoneLedger, reopen: Reopen
+    ) -> None:
+        told = raced(_tasks.reserves_the_same, reopen, "ledger")
+        won = [phone for phones in told.values() for phone in phones]
+        line = "reserve: of N processes exactly one gets True"
+        assert sorted(won) == sorted(f"p{nth}" for nth in range(_tasks.ROUNDS)), line
+        for owner, phones in told.items():
+            for phone in phones:
+                line = "reserve: the reservation is that of the process that got True"
+                assert _tasks.reserved(ledger, phone, owner) is True, line
+
+    def test_what_was_reserved_outlives_a_sudden_death(
+        self, ledger: PhoneLedger, reopen: Reopen
+    ) -> None:
+        for phones in killed_after(_tasks.reserves_on_and_on, reopen, "ledger"):
+            with again(reopen, "ledger") as other:
+                for phone in phones:
+                    line = "reserve: what has returned outlives the sudden death of its process"
+                    assert _tasks.reserved(other, phone, "another") is False, line
+                    assert _tasks.reserved(ledger, phone, "another") is False, line
+
+    def test_what_was_released_outlives_a_sudden_death(
+        self, ledger: PhoneLedger, reopen: Reopen
+    ) -> None:
+        for phones in killed_after(_tasks.releases_on_and_on, reopen, "ledger"):
+            with again(reopen, "ledger") as other:
+                for nth, phone in enumerate(phones):
+                    line = "release: what has returned outlives the sudden death of its process"
+                    asked = other if nth % 2 else ledger
+                    assert _tasks.reserved(asked, phone, "another") is True, line
+
+
+def _called(ledger: PhoneLedger, business_id: str, call: _Call) -> bool | None:
+    what, phone, owner, at, not_within = call
+    if what == "release":
+        ledger.release(business_id, phone, owner=owner)
+        return None
+    return _reserve(
+        ledger,
+        owner,
+        phone=phone,
+        business_id=business_id,
+        after=timedelta(hours=at),
+        not_within=timedelta(hours=not_within),
+    )

@@ -11,11 +11,17 @@ from abandoned_booking.core.listing import ListQuery
 from abandoned_booking.core.model import AbandonedRequest, Person
 from abandoned_booking.ports import RequestStore
 from abandoned_booking.testing.contracts._claiming import Claiming, TakingTurns
+from abandoned_booking.testing.contracts._durability import (
+    ASecondConnection,
+    ASuddenDeath,
+    SeveralProcesses,
+)
 from abandoned_booking.testing.contracts._erasing import (
     ErasingTraces,
     FindingTheOld,
     SearchingForAPerson,
 )
+from abandoned_booking.testing.contracts._interleaving import Interleaving
 from abandoned_booking.testing.contracts._listing import Listing, Streaming
 from abandoned_booking.testing.contracts._reading import (
     AddingAndGetting,
@@ -105,6 +111,10 @@ class RequestStoreContract(
     SearchingForAPerson,
     FindingTheOld,
     ErasingTraces,
+    Interleaving,
+    ASecondConnection,
+    SeveralProcesses,
+    ASuddenDeath,
     _Tenants,
 ):
     """Everything that :class:`~abandoned_booking.ports.RequestStore` promises.

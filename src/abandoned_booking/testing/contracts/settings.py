@@ -8,6 +8,13 @@ from hypothesis import given
 from abandoned_booking.core.campaign import BusinessSettings, RecoveryCampaign
 from abandoned_booking.ports import SettingsStore
 from abandoned_booking.testing import strategies
+from abandoned_booking.testing.contracts import _tasks
+from abandoned_booking.testing.contracts._processes import (
+    CanBeOpenedAgain,
+    Reopen,
+    again,
+    killed_after,
+)
 from abandoned_booking.testing.contracts._tools import THREADS, generated, new_business, race
 
 __all__ = ["SettingsStoreContract"]
@@ -23,10 +30,11 @@ def _assert_same(read: BusinessSettings | None, written: BusinessSettings, line:
     assert not differing, f"{line}: {', '.join(differing)} came back changed"
 
 
-class SettingsStoreContract:
+class SettingsStoreContract(CanBeOpenedAgain):
     """Everything that :class:`~abandoned_booking.ports.SettingsStore` promises.
 
-    Subclass it and give the fixture ``settings``: a new, empty store for each test.
+    Subclass it and give the fixture ``settings``: a new, empty store for each test; and ``reopen``
+    if other processes can open the same one.
     """
 
     @generated
@@ -74,3 +82,29 @@ class SettingsStoreContract:
         ]
         race(*(lambda written=written: settings.put(written) for written in given_settings))
         assert settings.get("paws") in given_settings, "put: one of those that were put"
+
+    # ── other connections, other processes ──────────────────────────────────────────────────────
+
+    def test_a_second_connection_sees_a_put_at_once(
+        self, settings: SettingsStore, reopen: Reopen
+    ) -> None:
+        with again(reopen, "settings store") as other:
+            # Asked after each: an answer that was kept for later is found out.
+            for nth, (one, two) in enumerate([(settings, other), (other, settings)] * 2):
+                written = BusinessSettings(business_id="paws", name=f"Paws {nth}")
+                one.put(written)
+                line = "put: durable before it returns, and never stale elsewhere"
+                _assert_same(two.get("paws"), written, line)
+
+    def test_what_was_put_outlives_a_sudden_death(
+        self, settings: SettingsStore, reopen: Reopen
+    ) -> None:
+        for told in killed_after(_tasks.puts_on_and_on, reopen, "settings store"):
+            with again(reopen, "settings store") as other:
+                for business_id, nth in dict(told).items():
+                    read = other.get(business_id)
+                    # The last that returned, or the one that was being put, whole.
+                    may_be = [_tasks.put_settings(business_id, each) for each in (nth, nth + 1)]
+                    line = "put: what has returned outlives the sudden death of its process, whole"
+                    assert read in may_be, line
+                    assert settings.get(business_id) in may_be, line

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from abandoned_booking.ports import SuppressionList
-from abandoned_booking.testing.contracts._tools import THREADS, race
+from abandoned_booking.stores.memory import MemorySuppressions
+from abandoned_booking.testing.contracts import _tasks
+from abandoned_booking.testing.contracts._processes import (
+    CanBeOpenedAgain,
+    Reopen,
+    again,
+    killed_after,
+)
+from abandoned_booking.testing.contracts._tools import THREADS, generated, new_business, race
 
 __all__ = ["SuppressionListContract"]
 
+_SEEN: Final = "durable, and seen by every other process, before it returns"
+_calls: Final = st.lists(
+    st.tuples(st.sampled_from(["add", "remove", "contains"]), st.sampled_from(["k1", "k2", "K1"])),
+    max_size=12,
+)
 
-class SuppressionListContract:
+
+class SuppressionListContract(CanBeOpenedAgain):
     """Everything that :class:`~abandoned_booking.ports.SuppressionList` promises.
 
-    Subclass it and give the fixture ``suppressions``: a new, empty list for each test.
+    Subclass it and give the fixture ``suppressions``: a new, empty list for each test; and
+    ``reopen`` if other processes can open the same one.
     """
 
     def test_a_key_is_on_the_list_from_add_to_remove(self, suppressions: SuppressionList) -> None:
@@ -62,3 +82,50 @@ class SuppressionListContract:
         race(*(lambda key=key: suppressions.add("paws", key) for key in keys))
         missing = [key for key in keys if not suppressions.contains("paws", key)]
         assert not missing, "add: on the list before it returns, whoever adds at the same time"
+
+    @generated
+    @given(calls=_calls)
+    def test_any_sequence_of_calls_is_answered_as_by_the_memory_list(
+        self, suppressions: SuppressionList, calls: list[tuple[str, str]]
+    ) -> None:
+        business_id, beside = new_business(), MemorySuppressions()
+        for nth, (what, key) in enumerate(calls):
+            answer, expected = (
+                getattr(each, what)(business_id, key) for each in (suppressions, beside)
+            )
+            line = "contains: True from add to remove, whatever came before"
+            assert answer == expected, f"{line}: call {nth + 1} of {calls}"
+
+    # ── other connections, other processes ──────────────────────────────────────────────────────
+
+    def test_a_second_connection_sees_every_change_at_once(
+        self, suppressions: SuppressionList, reopen: Reopen
+    ) -> None:
+        with again(reopen, "suppression list") as other:
+            # Asked before, between and after: an answer that was kept for later is found out.
+            for one, two in [(suppressions, other), (other, suppressions)] * 2:
+                assert two.contains("paws", "k1") is False, f"remove: {_SEEN}"
+                one.add("paws", "k1")
+                assert two.contains("paws", "k1") is True, f"add: {_SEEN}"
+                one.remove("paws", "k1")
+                assert two.contains("paws", "k1") is False, f"remove: {_SEEN}"
+
+    def test_what_was_added_outlives_a_sudden_death(
+        self, suppressions: SuppressionList, reopen: Reopen
+    ) -> None:
+        for keys in killed_after(_tasks.suppresses_on_and_on, reopen, "suppression list"):
+            with again(reopen, "suppression list") as other:
+                for key in keys:
+                    for asked in (other, suppressions):
+                        line = "add: what has returned outlives the sudden death of its process"
+                        assert asked.contains("paws", key) is True, line
+
+    def test_what_was_removed_outlives_a_sudden_death(
+        self, suppressions: SuppressionList, reopen: Reopen
+    ) -> None:
+        for keys in killed_after(_tasks.lifts_on_and_on, reopen, "suppression list"):
+            with again(reopen, "suppression list") as other:
+                for key in keys:
+                    for asked in (other, suppressions):
+                        line = "remove: what has returned outlives the sudden death of its process"
+                        assert asked.contains("paws", key) is False, line
