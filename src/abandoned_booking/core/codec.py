@@ -8,8 +8,10 @@ are ISO 8601 in UTC with microseconds.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -77,47 +79,83 @@ def _check_schema(data: Mapping[str, Any]) -> None:
 # ── to plain dicts: one walk for all, since every value is an attrs class ────────────────────────
 
 
+# A request has some fifty values, most of them at their defaults, and is written twice for each
+# message: how a type is written is worked out once.
+
+_PLAIN_ALREADY: Final = frozenset({str, int, float, bool, type(None)})
+
+
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, (str, int, float)):
-        # str() takes the plain string out of Step, CareType and the enums.
-        return str(value) if isinstance(value, str) else value
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    if isinstance(value, time):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value / timedelta(seconds=1)
-    if isinstance(value, frozenset):
-        return sorted(map(_plain, value))
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return dict(value)
-    return _changed_fields(value)
+    kind = type(value)
+    return value if kind in _PLAIN_ALREADY else _writer(kind)(value)
 
 
-_FIELDS: Final[dict[type, tuple[tuple[str, Any], ...]]] = {}
+_KNOWN_WRITERS: Final[dict[type, Callable[[Any], Any]]] = {}
 
 
-def _fields(cls: type) -> tuple[tuple[str, Any], ...]:
-    """The names and defaults of a class's fields, worked out once."""
-    known = _FIELDS.get(cls)
+def _writer(kind: type) -> Callable[[Any], Any]:
+    """How the values of a type become plain ones, worked out once."""
+    known = _KNOWN_WRITERS.get(kind)
     if known is None:
-        known = _FIELDS[cls] = tuple((field.name, field.default) for field in attrs.fields(cls))
+        writers = (write for base, write in _WRITERS.items() if issubclass(kind, base))
+        known = _KNOWN_WRITERS[kind] = next(writers, _changed_fields)
+    return known
+
+
+def _plain_instant(at: datetime) -> str:
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat()
+
+
+_WRITERS: Final[Mapping[type, Callable[[Any], Any]]] = {
+    # str() takes the plain string out of Step, CareType and the enums.
+    str: str,
+    int: lambda number: number,
+    float: lambda number: number,
+    datetime: _plain_instant,
+    time: time.isoformat,
+    timedelta: lambda duration: duration / timedelta(seconds=1),
+    frozenset: lambda values: sorted(map(_plain, values)),
+    tuple: lambda values: [_plain(value) for value in values],
+    Mapping: dict,
+}
+
+
+@attrs.frozen
+class _Shape:
+    """A class's fields: their names and defaults, and what reads all of them at once."""
+
+    fields: tuple[tuple[str, Any], ...]
+    values: Callable[[Any], Iterable[Any]]
+
+
+_SHAPES: Final[dict[type, _Shape]] = {}
+
+
+def _shape(cls: type) -> _Shape:
+    """The shape of an attrs class, worked out once."""
+    known = _SHAPES.get(cls)
+    if known is None:
+        fields = tuple((field.name, field.default) for field in attrs.fields(cls))
+        names = [name for name, _ in fields]
+        one_or_none = len(names) < 2  # of one name attrgetter makes no tuple
+        values = (lambda value: [getattr(value, name) for name in names]) if one_or_none else None
+        known = _SHAPES[cls] = _Shape(fields, values or attrgetter(*names))
     return known
 
 
 def _changed_fields(value: Any) -> _Plain:
-    plain = {}
-    for name, default in _fields(type(value)):
-        item = getattr(value, name)
-        if item is not default and item != default:
-            plain[name] = _plain(item)
+    shape, plain = _shape(type(value)), {}
+    for (name, default), item in zip(shape.fields, shape.values(value), strict=True):
+        if item is default or item == default:
+            continue
+        # As in _plain, without a call for each field.
+        kind = type(item)
+        plain[name] = item if kind in _PLAIN_ALREADY else _writer(kind)(item)
     return plain
 
 
 def _all_fields(value: Any) -> _Plain:
-    return {name: _plain(getattr(value, name)) for name, _ in _fields(type(value))}
+    return {name: _plain(getattr(value, name)) for name, _ in _shape(type(value)).fields}
 
 
 def request_to_dict(request: AbandonedRequest) -> _Plain:
@@ -127,8 +165,12 @@ def request_to_dict(request: AbandonedRequest) -> _Plain:
 
 def request_to_json(request: AbandonedRequest) -> str:
     """A request as the document that a store keeps."""
-    # Escapes beyond ASCII: half a surrogate pair in a name must not make the write fail.
-    return json.dumps(request_to_dict(request), separators=(",", ":"))
+    return _to_json(request_to_dict(request))
+
+
+# Escapes beyond ASCII: half a surrogate pair in a name must not make the write fail. One encoder
+# for all: json.dumps makes a new one each time.
+_to_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def settings_to_dict(settings: BusinessSettings) -> _Plain:
@@ -159,100 +201,104 @@ def settings_to_dict(settings: BusinessSettings) -> _Plain:
 _TIMING_KINDS: Final[dict[type, str]] = {AfterDelay: "after", AtClockTime: "at"}
 
 
-# ── and back: written out, because a list reads thousands of rows ────────────────────────────────
+# ── and back: by tables of how each field is read, because a list reads thousands of rows ────────
 
 _read_instant = datetime.fromisoformat
 
 
-def _optional_instant(text: str | None) -> datetime | None:
-    return None if text is None else _read_instant(text)
+class _Members(dict[str, Any]):
+    """The members of an enum by their values: ten times as fast as the enum's own look-up."""
+
+    def __init__(self, kind: type[StrEnum]) -> None:
+        super().__init__({member.value: member for member in kind})
+        self._kind = kind
+
+    def __missing__(self, value: str) -> Any:
+        return self._kind(value)  # raises its ValueError
 
 
-def _phone(data: _Plain | None) -> Phone | None:
-    if data is None:
-        return None
-    return Phone(
-        e164=data["e164"],
-        region=data["region"],
-        can_text=data["can_text"],
-        zones=tuple(data.get("zones", ())),
-        national=data.get("national", ""),
-    )
+_reason = _Members(Reason).__getitem__
 
 
-def _form(data: _Plain) -> BookingForm:
-    person, address = data.get("person"), data.get("address")
-    return BookingForm(
-        person=_known(Person, person) if person else Person(),
-        pets=tuple(_known(Pet, pet) for pet in data.get("pets", ())),
-        address=_known(Address, address) if address else Address(),
-        care_type=data.get("care_type"),
-        services=tuple(data.get("services", ())),
-        staff=data.get("staff"),
-        preferred_at=_optional_instant(data.get("preferred_at")),
-        note=data.get("note"),
-        answers=data.get("answers", {}),
-    )
+def _reader(cls: type[_T], **readers: Callable[[Any], Any]) -> Callable[..., _T]:
+    """What reads a class's plain dict; a field that no reader is given for is plain itself.
+
+    A field that is not there, or null, has its default; a key that is no field is passed over.
+    What is given by name is read already, and counts.
+    """
+    fields = dict(_shape(cls).fields)
+    plain = fields.keys() - readers.keys()
+    required = frozenset(name for name, default in fields.items() if default is attrs.NOTHING)
+
+    def read(data: Mapping[str, Any], **known: Any) -> _T:
+        given = {}
+        for name, item in data.items():
+            if item is None:
+                continue
+            if name in plain:
+                given[name] = item
+            elif name in readers:
+                given[name] = readers[name](item)
+        given.update(known)
+        if not required <= given.keys():
+            raise KeyError(min(required - given.keys()))
+        return cls(**given)
+
+    return read
 
 
-def _known(cls: type[_T], data: _Plain) -> _T:
-    """An instance of a class whose fields are all plain, without the keys it does not know."""
-    return cls(**{name: data[name] for name, _ in _fields(cls) if name in data})
+def _all(read: Callable[[Any], Any]) -> Callable[[list[Any]], tuple[Any, ...]]:
+    return lambda items: tuple(map(read, items))
 
 
-def _contact(data: _Plain) -> Contact:
-    read = {
-        "channel": Channel(data["channel"]),
-        "at": _read_instant(data["at"]),
-        "state": ContactState(data.get("state", ContactState.MADE)),
-    }
-    return _known(Contact, data | read)
-
-
-def _message(data: _Plain | None) -> RecoveryMessage:
-    if data is None:
-        return RecoveryMessage()
-    read = {
-        "phase": MessagePhase(data.get("phase", MessagePhase.PENDING)),
-        "begun_at": _optional_instant(data.get("begun_at")),
-        "settled_at": _optional_instant(data.get("settled_at")),
-        "retry_at": _optional_instant(data.get("retry_at")),
-        "reasons": tuple(map(Reason, data.get("reasons", ()))),
-    }
-    return _known(RecoveryMessage, data | read)
-
-
-def _recovery(data: _Plain | None) -> Recovery | None:
-    if data is None:
-        return None
-    read = {
-        "at": _read_instant(data["at"]),
-        "reversed_at": _optional_instant(data.get("reversed_at")),
-    }
-    return _known(Recovery, data | read)
-
-
-def _edit(data: _Plain | None) -> EditRecord | None:
-    if data is None:
-        return None
-    read = {
-        "at": _read_instant(data["at"]),
-        "undone_at": _optional_instant(data.get("undone_at")),
-    }
-    return _known(EditRecord, data | read)
-
-
-def _entry(data: _Plain) -> HistoryEntry:
-    return HistoryEntry(
-        at=_read_instant(data["at"]),
-        kind=HistoryKind(data["kind"]),
-        detail=data.get("detail"),
-        text=data.get("text"),
-    )
-
-
-def _optional_step(text: str | None) -> Step | None:
-    return None if text is None else Step(text)
+_form = _reader(
+    BookingForm,
+    person=_reader(Person),
+    pets=_all(_reader(Pet)),
+    address=_reader(Address),
+    services=tuple,
+    preferred_at=_read_instant,
+)
+_message = _reader(
+    RecoveryMessage,
+    phase=_Members(MessagePhase).__getitem__,
+    begun_at=_read_instant,
+    settled_at=_read_instant,
+    retry_at=_read_instant,
+    reasons=_all(_reason),
+)
+_contact = _reader(
+    Contact,
+    channel=_Members(Channel).__getitem__,
+    at=_read_instant,
+    state=_Members(ContactState).__getitem__,
+)
+_request = _reader(
+    AbandonedRequest,
+    started_at=_read_instant,
+    abandoned_at=_read_instant,
+    furthest_step=Step,
+    listed_at=_read_instant,
+    form=_form,
+    client_type=_Members(ClientType).__getitem__,
+    phone=_reader(Phone, zones=tuple),
+    status=_Members(Status).__getitem__,
+    route=_Members(Route).__getitem__,
+    routed_at=_read_instant,
+    announced_at=_read_instant,
+    withheld=_all(_reason),
+    contacts=_all(_contact),
+    message=_message,
+    recovery=_reader(Recovery, at=_read_instant, reversed_at=_read_instant),
+    closed_at=_read_instant,
+    left_at=_read_instant,
+    deleted_at=_read_instant,
+    erased_at=_read_instant,
+    last_edit=_reader(EditRecord, at=_read_instant, undone_at=_read_instant),
+    reserved_until=_read_instant,
+    history=_all(_reader(HistoryEntry, at=_read_instant, kind=_Members(HistoryKind).__getitem__)),
+    next_action_at=_read_instant,
+)
 
 
 def request_from_dict(data: Mapping[str, Any]) -> AbandonedRequest:
@@ -262,45 +308,13 @@ def request_from_dict(data: Mapping[str, Any]) -> AbandonedRequest:
     that is none of ours.
     """
     _check_schema(data)
-    get = data.get
-    return AbandonedRequest(
-        business_id=data["business_id"],
-        id=data["id"],
-        session_id=data["session_id"],
-        sequence=get("sequence", 1),
-        version=get("version", 1),
-        started_at=_read_instant(data["started_at"]),
-        abandoned_at=_read_instant(data["abandoned_at"]),
-        step=_optional_step(get("step")),
-        furthest_step=_optional_step(get("furthest_step")),
-        listed_at=_read_instant(data["listed_at"]),
-        form=_form(get("form", {})),
-        client_id=get("client_id"),
-        client_type=ClientType(get("client_type", ClientType.NEW_VISITOR)),
-        phone=_phone(get("phone")),
-        resume_url=get("resume_url"),
-        status=Status(get("status", Status.ABANDONED)),
-        route=Route(get("route", Route.LIST)),
-        routed_at=_optional_instant(get("routed_at")),
-        announced_at=_optional_instant(get("announced_at")),
-        lead_id=get("lead_id"),
-        withheld=tuple(map(Reason, get("withheld", ()))),
-        contacts=tuple(map(_contact, get("contacts", ()))),
-        message=_message(get("message")),
-        recovery=_recovery(get("recovery")),
-        closed_at=_optional_instant(get("closed_at")),
-        left_at=_optional_instant(get("left_at")),
-        deleted_at=_optional_instant(get("deleted_at")),
-        erased_at=_optional_instant(get("erased_at")),
-        assignee=get("assignee"),
-        staff_note=get("staff_note"),
-        last_edit=_edit(get("last_edit")),
-        reserved_by=get("reserved_by"),
-        reserved_until=_optional_instant(get("reserved_until")),
-        outcome=get("outcome"),
-        history=tuple(map(_entry, get("history", ()))),
-        next_action_at=_optional_instant(get("next_action_at")),
-    )
+    return _request(data, step=_step(data))
+
+
+def _step(data: Mapping[str, Any]) -> Step | None:
+    # The one field that must be given and may be empty; what is empty was left out.
+    text = data.get("step")
+    return None if text is None else Step(text)
 
 
 def request_from_json(
@@ -311,9 +325,13 @@ def request_from_json(
     Raises what :func:`request_from_dict` does.
     """
     data: _Plain = json.loads(document)
-    data["version"] = version
-    data["next_action_at"] = None if next_action_at is None else next_action_at.isoformat()
-    return request_from_dict(data)
+    _check_schema(data)
+    return _request(data, version=version, next_action_at=next_action_at, step=_step(data))
+
+
+def _known(cls: type[_T], data: _Plain) -> _T:
+    """An instance of a class whose fields are all plain, without the keys it does not know."""
+    return cls(**{name: data[name] for name, _ in _shape(cls).fields if name in data})
 
 
 def _timing(data: _Plain) -> Timing:

@@ -100,7 +100,11 @@ def _parsed(raw: str, region: str) -> Phone:
 
 
 def _one_number(raw: str) -> str:
-    text = _TEL.sub("", _INVISIBLE.sub("", raw), count=1).strip()
+    # Most of what is typed is plain: a look is cheaper than a replacement.
+    text = raw if raw.isascii() else _INVISIBLE.sub("", raw)
+    if ":" in text:
+        text = _TEL.sub("", text, count=1)
+    text = text.strip()
     if not text:
         raise InvalidPhone("is empty; give a number or leave it out", field="phone")
     if not _ONE_NUMBER.fullmatch(text):
@@ -143,4 +147,4 @@ def _zones(number: PhoneNumber, kind: int) -> tuple[str, ...]:
         zones = timezone.time_zones_for_geographical_number(number)
     else:
         return ()  # shared by all countries of +1: of no place
-    return tuple(zone for zone in zones if zone != timezone.UNKNOWN_TIMEZONE)
+    return () if timezone.UNKNOWN_TIMEZONE in zones else tuple(zones)
