@@ -23,6 +23,7 @@ from abandoned_booking.testing.contracts._erasing import (
 )
 from abandoned_booking.testing.contracts._interleaving import Interleaving
 from abandoned_booking.testing.contracts._listing import Listing, Streaming
+from abandoned_booking.testing.contracts._machine import AnySequence
 from abandoned_booking.testing.contracts._reading import (
     AddingAndGetting,
     FindingThePerson,
@@ -112,6 +113,7 @@ class RequestStoreContract(
     FindingTheOld,
     ErasingTraces,
     Interleaving,
+    AnySequence,
     ASecondConnection,
     SeveralProcesses,
     ASuddenDeath,
