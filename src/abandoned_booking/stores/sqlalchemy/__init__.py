@@ -1,0 +1,317 @@
+"""Any SQL database: PostgreSQL first, SQLite and MariaDB or MySQL too, through SQLAlchemy 2 Core.
+
+::
+
+    engine = create_engine("postgresql+psycopg://...")
+    store = SqlAlchemyStore(engine)
+    store.create_all()          # or `abandoned-booking db upgrade`, or your own Alembic
+
+It takes the host's engine, puts its tables into the host's MetaData, schema and prefix if told so,
+and never touches anything else. Each call has a connection of its own from the engine and has
+committed before it returns: never inside a transaction of the host's that may still roll back.
+
+Rules held here: the storage half of C6 (one person's open requests), L2-L5 (the list), P1 (the
+figures of a period), R3 (compare-and-set, claims) and R7 (reservations); G4 (no stored value in an
+error).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final, Self
+
+from abandoned_booking.core.campaign import BusinessSettings
+from abandoned_booking.core.listing import ListQuery, Page, Shelf, page_of, position_of
+from abandoned_booking.core.model import OPEN_STATUSES, AbandonedRequest, Person
+from abandoned_booking.core.performance import GroupBy, Performance, tally
+from abandoned_booking.core.periods import Period
+
+try:
+    import sqlalchemy as sa
+except ModuleNotFoundError as error:
+    if error.name != "sqlalchemy":
+        raise
+    raise ImportError(
+        "abandoned_booking.stores.sqlalchemy needs SQLAlchemy; pip install 'abandoned-booking[sql]'"
+    ) from error
+
+from abandoned_booking.stores.sqlalchemy import _setup
+from abandoned_booking.stores.sqlalchemy._connections import Database
+from abandoned_booking.stores.sqlalchemy._query import Finding
+from abandoned_booking.stores.sqlalchemy._queue import Queue
+from abandoned_booking.stores.sqlalchemy._registers import (
+    SqlAlchemyLedger,
+    SqlAlchemySettings,
+    SqlAlchemySuppressions,
+)
+from abandoned_booking.stores.sqlalchemy._rows import Change, Reading
+from abandoned_booking.stores.sqlalchemy._schema import Tables
+from abandoned_booking.stores.sqlalchemy._writes import rounds, writes_of
+
+__all__ = ["SqlAlchemyStore"]
+
+_STREAMED_AT_ONCE: Final = 500
+_PREFIX: Final = "abandoned_booking_"
+
+
+class SqlAlchemyStore:
+    """Requests, settings, suppressions and the phone ledger in an SQL database.
+
+    The store itself is the :class:`~abandoned_booking.ports.RequestStore`; ``settings``,
+    ``suppressions`` and ``ledger`` are the other three ports. Safe for threads, and for any number
+    of processes and machines on one database. After a fork, the child makes an engine of its own
+    (or calls ``engine.dispose(close=False)`` first).
+
+    ``engine``
+        the host's, with a pool of its own: one connection for each thread that works.
+    ``metadata``, ``schema``, ``table_prefix``
+        where the tables stand: by default a MetaData of the store's own, the default schema, and
+        ``abandoned_booking_``.
+    ``retry_for``
+        how long a call tries again when a connection is lost or the database takes a transaction
+        back.
+    ``skip_locked``
+        whether claims pass over locked rows (``FOR UPDATE SKIP LOCKED``); ``None``: where the
+        database can. Safety does not hang on it.
+
+    Nothing is read when it is made. The first call raises
+    :class:`~abandoned_booking.errors.OlderSchema`, ``NewerSchema`` or ``NotOurDatabase`` if the
+    tables are not there, or not as this version needs them; every call may raise
+    ``StoreUnavailable``, ``StoreLocked``, ``StoreReadOnly`` or, for anything else that the database
+    refuses, ``StoreError``.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        *,
+        metadata: sa.MetaData | None = None,
+        schema: str | None = None,
+        table_prefix: str = _PREFIX,
+        retry_for: timedelta = timedelta(seconds=2),
+        skip_locked: bool | None = None,
+    ) -> None:
+        database = Database(engine, retry_for=retry_for, check=self._check)
+        self.tables = Tables.define(
+            sa.MetaData() if metadata is None else metadata,
+            dialect=engine.dialect.name,
+            schema=schema,
+            prefix=table_prefix,
+        )
+        self._database = database
+        self._has_grams = database.dialect == "postgresql"
+        self._reading = Reading(self.tables)
+        self._writes = writes_of(database, self.tables)
+        self._queue = Queue(database, self.tables, skip_locked=skip_locked)
+        self.settings = SqlAlchemySettings(database, self.tables.settings)
+        self.suppressions = SqlAlchemySuppressions(database, self.tables.suppressions)
+        self.ledger = SqlAlchemyLedger(database, self.tables.reservations)
+
+    @classmethod
+    def from_url(cls, url: str, **options: object) -> Self:
+        """A store on an engine of its own for a database URL; ``options`` as for the store.
+
+        Raises :class:`~abandoned_booking.errors.StoreError` for a URL that is none, and one that
+        names what to install if the driver is missing.
+        """
+        return cls(_setup.engine_for(url), **options)  # type: ignore[arg-type]
+
+    def __repr__(self) -> str:
+        return f"SqlAlchemyStore({self._database.engine.url.render_as_string()!r})"
+
+    def create_all(self, *, partitions: int = 0) -> None:
+        """Create the tables that are not there yet; what is there stays as it is.
+
+        ``partitions`` (PostgreSQL) splits each by a hash of the business into as many; choose it
+        once, for later it takes a copy of everything. For upgrades use Alembic: see *Upgrade the
+        database* in the docs.
+
+        Raises :class:`~abandoned_booking.errors.NotOurDatabase` if tables of these names belong to
+        something else; nothing is changed then.
+        """
+        self._database.setting_up(
+            lambda connection: _setup.create_all(connection, self.tables, partitions=partitions)
+        )
+
+    def _check(self, connection: sa.Connection) -> None:
+        _setup.check(connection, self.tables)
+
+    # ── one request ─────────────────────────────────────────────────────────────────────────────
+
+    def add(self, request: AbandonedRequest) -> bool:
+        added = self._writes.add(Change.adding(request, grams=self._has_grams))
+        self._queue.saw(request.next_action_at)
+        return added
+
+    def get(self, business_id: str, request_id: str) -> AbandonedRequest | None:
+        c = self.tables.queue.c
+        found = self._read(c.business_id == business_id, c.id == request_id)
+        return found[0] if found else None
+
+    def latest_of_session(self, business_id: str, session_id: str) -> AbandonedRequest | None:
+        r, q = self.tables.requests.c, self.tables.queue.c
+        latest = (
+            sa.select(r.id)
+            .where(r.business_id == business_id, r.session_id == session_id)
+            .order_by(r.sequence.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        found = self._read(q.business_id == business_id, q.id == latest)
+        return found[0] if found else None
+
+    def _read(self, *conditions: sa.ColumnElement[bool]) -> list[AbandonedRequest]:
+        asked = self._reading.statement.where(*conditions)
+        rows = self._database.run(lambda connection, _: connection.execute(asked).all())
+        return self._reading.requests(rows)
+
+    def open_of_person(self, business_id: str, person: Person) -> Sequence[AbandonedRequest]:
+        open_now = sorted(status.value for status in OPEN_STATUSES)
+        return self._of_person(business_id, person, self.tables.requests.c.status.in_(open_now))
+
+    def all_of_person(self, business_id: str, person: Person) -> Sequence[AbandonedRequest]:
+        return self._of_person(business_id, person)
+
+    def _of_person(
+        self, business_id: str, person: Person, *also: sa.ColumnElement[bool]
+    ) -> list[AbandonedRequest]:
+        r, q = self.tables.requests.c, self.tables.queue.c
+        known = {
+            r.client_id: person.client_id,
+            r.phone: person.phone,
+            r.email: person.email_key,
+        }
+        # One look into one index each; "each once" is what UNION is for.
+        looks = [
+            sa.select(r.id).where(r.business_id == business_id, column == value, *also)
+            for column, value in known.items()
+            if value
+        ]
+        if not looks:
+            return []
+        ids = sa.union(*looks).subquery("ids")
+        return self._read(q.business_id == business_id, q.id.in_(sa.select(ids.c.id)))
+
+    def save(self, request: AbandonedRequest, *, expected_version: int) -> bool:
+        return self._save([(request, expected_version)])[0]
+
+    def save_many(self, changes: Sequence[tuple[AbandonedRequest, int]]) -> Sequence[bool]:
+        return self._save(changes)
+
+    def _save(self, changes: Sequence[tuple[AbandonedRequest, int]]) -> list[bool]:
+        prepared = [
+            Change.saving(request, expected, grams=self._has_grams) for request, expected in changes
+        ]
+        saved = [False] * len(prepared)
+        for places in rounds(prepared):
+            won = self._writes.save([prepared[place] for place in places])
+            for place, is_won in zip(places, won, strict=True):
+                saved[place] = is_won
+        for change in prepared:
+            self._queue.saw(change.next_action_at)
+        return saved
+
+    # ── the queue ───────────────────────────────────────────────────────────────────────────────
+
+    def claim_due(
+        self, *, now: datetime, until: datetime, limit: int
+    ) -> Sequence[AbandonedRequest]:
+        return self._queue.claim(now, until, limit)
+
+    def claim_due_fairly(
+        self, *, now: datetime, until: datetime, limit: int
+    ) -> Sequence[AbandonedRequest]:
+        return self._queue.claim_fairly(now, until, limit)
+
+    # ── the list ────────────────────────────────────────────────────────────────────────────────
+
+    def page(self, business_id: str, query: ListQuery, *, now: datetime) -> Page:
+        first = position_of(query) is None
+        finding = self._finding(business_id, query, now)
+
+        def read(connection: sa.Connection, _: bool) -> Page:
+            found = self._reading.requests(finding.rows(connection, query.limit + 1))
+            is_all = first and len(found) <= query.limit
+            total = len(found) if is_all else finding.total(connection)
+            return page_of(found, query, total=total)
+
+        return self._database.run(read)
+
+    def count(self, business_id: str, query: ListQuery, *, now: datetime) -> int:
+        finding = self._finding(business_id, query, now)
+        return self._database.run(lambda connection, _: finding.total(connection))
+
+    def _finding(self, business_id: str, query: ListQuery, now: datetime) -> Finding:
+        return Finding(self.tables, business_id, query, now, self._reading, self._has_grams)
+
+    def stream(self, business_id: str) -> Iterator[AbandonedRequest]:
+        # By id, which never moves; each part in a read of its own: no snapshot is kept open.
+        c = self.tables.queue.c
+        last: str | None = None
+        while True:
+            behind = sa.true() if last is None else c.id > last
+            asked = (
+                self._reading.statement.where(c.business_id == business_id, behind)
+                .order_by(c.id)
+                .limit(_STREAMED_AT_ONCE)
+            )
+            part = self._part(asked)
+            yield from part
+            if len(part) < _STREAMED_AT_ONCE:
+                return
+            last = part[-1].id
+
+    def _part(self, asked: sa.Select[tuple[str, int, datetime]]) -> list[AbandonedRequest]:
+        rows = self._database.run(lambda connection, _: connection.execute(asked).all())
+        return self._reading.requests(rows)
+
+    def _of_shelves(
+        self, business_id: str, shelves: Iterable[Shelf], since: datetime | None, until: datetime
+    ) -> Iterator[AbandonedRequest]:
+        """Those of some shelves abandoned before an instant, the newest of each first."""
+        r, q = self.tables.requests.c, self.tables.queue
+        for shelf in shelves:
+            behind = r.abandoned_at < until
+            while True:
+                ids = (
+                    sa.select(r.id)
+                    .where(r.business_id == business_id, r.shelf == shelf.value, behind)
+                    .order_by(r.abandoned_at.desc(), r.id)
+                    .limit(_STREAMED_AT_ONCE)
+                )
+                if since is not None:
+                    ids = ids.where(r.abandoned_at >= since)
+                chosen = ids.subquery("chosen")
+                part = self._part(
+                    self._reading.statement.where(
+                        q.c.business_id == business_id, q.c.id == chosen.c.id
+                    )
+                )
+                yield from part
+                if len(part) < _STREAMED_AT_ONCE:
+                    break
+                at = min(found.abandoned_at for found in part)
+                last = max(found.id for found in part if found.abandoned_at == at)
+                behind = sa.and_(r.abandoned_at <= at, sa.or_(r.abandoned_at < at, r.id > last))
+
+    # ── what has to go (G3), and what comes of it (P1) ──────────────────────────────────────────
+
+    def abandoned_before(self, business_id: str, before: datetime) -> Iterator[AbandonedRequest]:
+        shelves = (Shelf.LIST, Shelf.DELETED, Shelf.HIDDEN)
+        return self._of_shelves(business_id, shelves, None, before)
+
+    def tally(
+        self,
+        business_id: str,
+        period: Period,
+        *,
+        by: GroupBy | str | Iterable[GroupBy | str],
+        settings: BusinessSettings,
+        now: datetime,
+    ) -> Performance:
+        # The index hands over the requests of the period; the figures are the core's own.
+        start_at, end_at = period.instants(settings.zone)
+        shelves = (Shelf.LIST, Shelf.HIDDEN, Shelf.ERASED)
+        requests = self._of_shelves(business_id, shelves, start_at, end_at)
+        return tally(requests, period, by=by, settings=settings, now=now)

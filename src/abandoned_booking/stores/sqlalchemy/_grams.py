@@ -1,0 +1,64 @@
+"""The trigrams of a business's texts, as whole numbers for an index of PostgreSQL's own (L3).
+
+``pg_trgm`` indexes the texts of all businesses together, passes over what the database's locale
+does not take for letters, and needs a right to be installed. These numbers are hashes of *business
+and letters*: a search walks through the postings of its own business only, in any script, on any
+PostgreSQL. Pairs of letters are among them, so that words of two letters are found by the index
+too. Two that share a number cost a second look and nothing else: what the index finds is compared
+with the text itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+from zlib import crc32
+
+from abandoned_booking.core.listing import SearchWord
+
+__all__ = ["asked_grams", "grams_of"]
+
+_SIZES: Final = (2, 3)
+_MOST_ASKED: Final = 12
+_SIGN: Final = 1 << 31
+_ANY: Final = ("utf-8", "surrogatepass")
+
+
+def _numbers(business_id: str, pieces: Iterable[str]) -> list[int]:
+    start = crc32(business_id.encode(*_ANY) + b"\0")
+    hashes = {crc32(piece.encode(*_ANY), start) for piece in pieces}
+    # PostgreSQL's integers have a sign.
+    return sorted(number - _SIGN for number in hashes)
+
+
+def _pieces(word: str, size: int) -> Iterable[str]:
+    return (word[start : start + size] for start in range(len(word) - size + 1))
+
+
+def grams_of(business_id: str, text: str) -> list[int]:
+    """What is stored for a search text: the pairs and triples of letters within its words."""
+    words = set(text.split())
+    return _numbers(
+        business_id, {piece for word in words for size in _SIZES for piece in _pieces(word, size)}
+    )
+
+
+def asked_grams(business_id: str, words: Iterable[SearchWord]) -> list[list[list[int]]]:
+    """What a text must have if all the words are in it: for every word one of several lists.
+
+    A word of one letter asks for nothing; so does one of which one way to find it is as short.
+    """
+    asked = []
+    for word in words:
+        ways = [word.text] if word.digits is None else [word.text, word.digits]
+        if min(map(len, ways)) >= _SIZES[0]:
+            asked.append([_asked_of(business_id, way) for way in ways])
+    return asked
+
+
+def _asked_of(business_id: str, text: str) -> list[int]:
+    size = min(_SIZES[-1], len(text))
+    starts = len(text) - size
+    # Spread evenly; what is left out is seen by the second look.
+    step = max(1, -(-starts // _MOST_ASKED))
+    return _numbers(business_id, (text[at : at + size] for at in range(0, starts + 1, step)))

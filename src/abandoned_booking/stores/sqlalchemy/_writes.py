@@ -1,0 +1,319 @@
+"""Adding and saving: the compare-and-set on the version, and how a lost connection is made good.
+
+Each write carries a number of its own, which the row of the queue keeps. A writer that lost its
+connection while it committed tries again, with the same number; when it loses then, that number
+tells whether it was to itself. That it cannot tell any more, since others have written since, is an
+error of its own: :class:`~abandoned_booking.errors.OutcomeUnknown`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from abandoned_booking.errors import OutcomeUnknown
+from abandoned_booking.stores.sqlalchemy._connections import Database, KeyTaken
+from abandoned_booking.stores.sqlalchemy._rows import Change, new_write_id
+from abandoned_booking.stores.sqlalchemy._schema import Tables
+
+__all__ = ["Writes", "writes_of"]
+
+
+class Writes(Protocol):
+    """The ways to write requests."""
+
+    def add(self, change: Change) -> bool:
+        """Insert a request, all its rows or none; whether it was not there."""
+        ...
+
+    def save(self, changes: Sequence[Change]) -> list[bool]:
+        """Replace requests, none of them twice, each if its version is the expected one."""
+        ...
+
+
+def writes_of(database: Database, tables: Tables) -> Writes:
+    """The way to write that the database is best at."""
+    if database.dialect == "postgresql":
+        return _InOneStatement(database, tables)
+    return _InOneTransaction(database, tables)
+
+
+# ── after a lost connection ─────────────────────────────────────────────────────────────────────
+
+
+def _was_ours(connection: sa.Connection, queue: sa.Table, change: Change, write_id: int) -> bool:
+    """Whether a change that is not made now was made by the try before."""
+    c = queue.c
+    row = connection.execute(
+        sa.select(c.version, c.write_id).where(
+            c.business_id == change.business_id, c.id == change.id
+        )
+    ).one_or_none()
+    if row is None or row.version < change.version:
+        return False
+    if row.version == change.version:
+        return bool(row.write_id == write_id)
+    raise OutcomeUnknown(
+        f"the connection was lost while request {change.id!r} was saved, and it has been changed "
+        "since; load it again"
+    )
+
+
+def _changed(table: sa.Table, values: dict[str, Any]) -> sa.ColumnElement[bool]:
+    """Whether a row has other values: one that is the same is not written, nor its indexes."""
+    return sa.or_(*(table.c[name].is_distinct_from(value) for name, value in values.items()))
+
+
+# ── any database ────────────────────────────────────────────────────────────────────────────────
+
+
+class _InOneTransaction:
+    """Statement by statement. The first one writes: SQLite then has the lock before it reads."""
+
+    def __init__(self, database: Database, tables: Tables) -> None:
+        self._database, self._tables = database, tables
+
+    def add(self, change: Change) -> bool:
+        write_id = new_write_id()
+        key = {"business_id": change.business_id, "id": change.id}
+        rows: list[tuple[sa.Table, dict[str, Any]]] = [
+            (self._tables.requests, change.listed),
+            (
+                self._tables.queue,
+                {
+                    "version": change.version,
+                    "next_action_at": change.next_action_at,
+                    "write_id": write_id,
+                },
+            ),
+            (self._tables.documents, {"document": change.document}),
+            (self._tables.search, change.searched),
+        ]
+
+        def insert(connection: sa.Connection, repeated: bool) -> bool:
+            if repeated and _was_ours(connection, self._tables.queue, change, write_id):
+                return True
+            for table, values in rows:
+                connection.execute(sa.insert(table).values(**key, **values))
+            return True
+
+        try:
+            return self._database.transact(insert)
+        except (KeyTaken, OutcomeUnknown):
+            return False
+
+    def save(self, changes: Sequence[Change]) -> list[bool]:
+        write_id = new_write_id()
+
+        def update(connection: sa.Connection, repeated: bool) -> list[bool]:
+            return [
+                self._update(connection, change, write_id)
+                or (repeated and _was_ours(connection, self._tables.queue, change, write_id))
+                for change in changes
+            ]
+
+        return self._database.transact(update)
+
+    def _update(self, connection: sa.Connection, change: Change, write_id: int) -> bool:
+        tables = self._tables
+        c = tables.queue.c
+        won = connection.execute(
+            self._of(tables.queue, change)
+            .where(c.version == change.expected_version)
+            .values(version=change.version, next_action_at=change.next_action_at, write_id=write_id)
+        )
+        if won.rowcount != 1:
+            return False
+        connection.execute(self._of(tables.documents, change).values(document=change.document))
+        for table, values in ((tables.requests, change.listed), (tables.search, change.searched)):
+            statement = self._of(table, change).where(_changed(table, values)).values(**values)
+            connection.execute(statement)
+        return True
+
+    @staticmethod
+    def _of(table: sa.Table, change: Change) -> sa.Update:
+        c = table.c
+        return sa.update(table).where(c.business_id == change.business_id, c.id == change.id)
+
+
+# ── PostgreSQL ──────────────────────────────────────────────────────────────────────────────────
+
+_KINDS: Final[dict[str, sa.types.TypeEngine[Any]]] = {
+    "expected": sa.Integer(),
+    "version": sa.Integer(),
+    "sequence": sa.Integer(),
+    "shelf": sa.SmallInteger(),
+    "next_action_at": sa.DateTime(timezone=True),
+    "abandoned_at": sa.DateTime(timezone=True),
+    "listed_at": sa.DateTime(timezone=True),
+    "contacted_at": sa.DateTime(timezone=True),
+}
+"""what is not text"""
+
+
+class _InOneStatement:
+    """All rows of all changes in one statement, which is its own transaction: one way there and
+    back, and one commit."""
+
+    def __init__(self, database: Database, tables: Tables) -> None:
+        self._database, self._tables = database, tables
+        key = {"business_id", "id"}
+        self._listed = [c.name for c in tables.requests.columns if c.name not in key]
+        self._searched = [c.name for c in tables.search.columns if c.name not in key]
+        self._names = list(
+            dict.fromkeys(
+                (
+                    *("business_id", "id", "expected", "version", "next_action_at", "document"),
+                    *self._listed,
+                    *self._searched,
+                )
+            )
+        )
+        self._insert = self._insert_statement()
+        self._update = self._update_statement()
+
+    def add(self, change: Change) -> bool:
+        write_id = new_write_id()
+        values = self._values([change], write_id)
+
+        def insert(connection: sa.Connection, repeated: bool) -> bool:
+            if connection.scalar(self._insert, values) is not None:
+                return True
+            return repeated and _was_ours(connection, self._tables.queue, change, write_id)
+
+        try:
+            return self._database.run(insert)
+        except OutcomeUnknown:
+            return False
+
+    def save(self, changes: Sequence[Change]) -> list[bool]:
+        write_id = new_write_id()
+        values = self._values(changes, write_id)
+
+        def update(connection: sa.Connection, repeated: bool) -> list[bool]:
+            won = set(connection.scalars(self._update, values))
+            return [
+                number in won
+                or (repeated and _was_ours(connection, self._tables.queue, change, write_id))
+                for number, change in enumerate(changes, 1)
+            ]
+
+        return self._database.run(update)
+
+    def _values(self, changes: Sequence[Change], write_id: int) -> dict[str, Any]:
+        rows = [
+            {
+                "business_id": change.business_id,
+                "id": change.id,
+                "expected": change.expected_version,
+                "version": change.version,
+                "next_action_at": change.next_action_at,
+                "document": change.document,
+                **change.listed,
+                **change.searched,
+                # As text: PostgreSQL would take an array of arrays apart to the last number.
+                "grams": f"{{{','.join(map(str, change.searched['grams']))}}}",
+            }
+            for change in changes
+        ]
+        columns = {f"{name}s": [row[name] for row in rows] for name in self._names}
+        return {**columns, "write_id": write_id}
+
+    def _given(self) -> sa.CTE:
+        """The changes as rows, numbered from 1."""
+        columns = [sa.column(name, _KINDS.get(name, sa.Text())) for name in self._names]
+        arrays = [
+            sa.bindparam(f"{column.name}s", type_=postgresql.ARRAY(column.type))
+            for column in columns
+        ]
+        rows = (
+            sa.func.unnest(*arrays)
+            .table_valued(*columns, with_ordinality="number")
+            .render_derived(name="rows")
+        )
+        return sa.select(*rows.c).cte("given").prefix_with("MATERIALIZED")
+
+    @staticmethod
+    def _of(given: sa.CTE, name: str) -> sa.ColumnElement[Any]:
+        if name == "grams":
+            return sa.cast(given.c.grams, postgresql.ARRAY(sa.Integer))
+        return given.c[name]
+
+    def _insert_statement(self) -> sa.Select[Any]:
+        given, tables = self._given(), self._tables
+        key = ["business_id", "id"]
+        added = (
+            postgresql.insert(tables.requests)
+            .from_select(
+                [*key, *self._listed], sa.select(*(given.c[n] for n in (*key, *self._listed)))
+            )
+            .on_conflict_do_nothing()
+            .returning(tables.requests.c.id)
+            .cte("added")
+        )
+        write_id = sa.bindparam("write_id", type_=sa.BigInteger())
+
+        def insert(table: sa.Table, names: list[str], **more: sa.ColumnElement[Any]) -> sa.CTE:
+            values = sa.select(*(self._of(given, name) for name in (*key, *names)), *more.values())
+            values = values.where(sa.exists(sa.select(added.c.id)))
+            statement = sa.insert(table).from_select([*key, *names, *more], values)
+            return statement.cte(f"{table.name}_added")
+
+        return sa.select(added.c.id).add_cte(
+            insert(tables.queue, ["version", "next_action_at"], write_id=write_id),
+            insert(tables.documents, ["document"]),
+            insert(tables.search, self._searched),
+        )
+
+    def _update_statement(self) -> sa.Select[Any]:
+        given, tables = self._given(), self._tables
+        queue = tables.queue
+        won = (
+            sa.update(queue)
+            .where(_is_of(queue, given), queue.c.version == given.c.expected)
+            .values(
+                version=given.c.version,
+                next_action_at=given.c.next_action_at,
+                write_id=sa.bindparam("write_id", type_=sa.BigInteger()),
+            )
+            .returning(given.c.number)
+            .cte("won")
+        )
+
+        def update(table: sa.Table, names: list[str], *, compared: list[str]) -> sa.CTE:
+            values = {name: self._of(given, name) for name in names}
+            statement = sa.update(table).where(given.c.number == won.c.number, _is_of(table, given))
+            if compared:
+                statement = statement.where(
+                    _changed(table, {name: given.c[name] for name in compared})
+                )
+            return statement.values(**values).cte(f"{table.name}_updated")
+
+        texts = [name for name in self._searched if name != "grams"]
+        return sa.select(won.c.number).add_cte(
+            update(tables.documents, ["document"], compared=[]),
+            update(tables.requests, self._listed, compared=self._listed),
+            update(tables.search, self._searched, compared=texts),
+        )
+
+
+def _is_of(table: sa.Table, given: sa.CTE) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.business_id == given.c.business_id, table.c.id == given.c.id)
+
+
+def rounds(changes: Sequence[Change]) -> Iterator[list[int]]:
+    """The places of the changes in as many rounds as it takes to have no request twice in one."""
+    left = list(range(len(changes)))
+    while left:
+        seen: set[tuple[str, str]] = set()
+        this: list[int] = []
+        later: list[int] = []
+        for place in left:
+            key = changes[place].key
+            (later if key in seen else this).append(place)
+            seen.add(key)
+        yield this
+        left = later
