@@ -122,7 +122,8 @@ class Credits:
             self._free[business_id] += self._held.pop((business_id, owner), 0)
 
     def balance(self, business_id: str) -> int:
-        return self._free[business_id]
+        # Below zero if more was billed than was left: then nothing can be set aside.
+        return max(0, self._free[business_id])
 
 
 def left(

@@ -2,26 +2,58 @@
 
 A host proves its own adapter by subclassing a suite and giving it one fixture::
 
+    from functools import partial
+
     from abandoned_booking.testing import RequestStoreContract
 
     class TestMyStore(RequestStoreContract):
         @pytest.fixture
-        def store(self):
-            return MyStore(...)          # new and empty for each test
+        def store(self, tmp_path):
+            return MyStore(tmp_path / "bookings")            # new and empty for each test
 
-================================  =================  ===========================================
-suite                             fixture            is
-================================  =================  ===========================================
-:class:`RequestStoreContract`     ``store``          a new, empty ``RequestStore``
-:class:`SettingsStoreContract`    ``settings``       a new, empty ``SettingsStore``
-:class:`SuppressionListContract`  ``suppressions``   a new, empty ``SuppressionList``
-:class:`PhoneLedgerContract`      ``ledger``         a new, empty ``PhoneLedger``
-:class:`SmsGatewayContract`       ``gateway``        an ``SmsGateway`` that reaches no real phone
-:class:`EmailGatewayContract`     ``email_gateway``  an ``EmailGateway`` that reaches no mailbox
-================================  =================  ===========================================
+        @pytest.fixture
+        def reopen(self, tmp_path):
+            return partial(MyStore, tmp_path / "bookings")   # the same data, from any process
 
-:class:`FakeClock`, :class:`MemoryCreditLedger`, :class:`RecordingSmsGateway`,
-:class:`RecordingEmailGateway` and
+=================================  ==================  ==========================================
+suite                              fixture             is
+=================================  ==================  ==========================================
+:class:`RequestStoreContract`      ``store``           a new, empty ``RequestStore``
+:class:`SettingsStoreContract`     ``settings``        a new, empty ``SettingsStore``
+:class:`SuppressionListContract`   ``suppressions``    a new, empty ``SuppressionList``
+:class:`PhoneLedgerContract`       ``ledger``          a new, empty ``PhoneLedger``
+:class:`CreditLedgerContract`      ``credits``         a new ``CreditLedger``: 10 at ``paws``, 3 at
+                                                       ``claws``
+:class:`ClientDirectoryContract`   ``clients``         a new ``ClientDirectory`` with two clients,
+                                                       who may not book everything
+:class:`LeadDirectoryContract`     ``leads``           a new, empty ``LeadDirectory``
+:class:`AppointmentBookContract`   ``appointments``    a new, empty ``AppointmentBook``
+:class:`ServiceCatalogueContract`  ``catalogue``       a ``ServiceCatalogue``
+:class:`ConsentRegisterContract`   ``consents``        a ``ConsentRegister`` with one consent
+:class:`ClockContract`             ``clock``           a ``Clock``
+:class:`SmsGatewayContract`        ``gateway``         an ``SmsGateway`` that reaches no real phone
+:class:`EmailGatewayContract`      ``email_gateway``   an ``EmailGateway`` that reaches no mailbox
+=================================  ==================  ==========================================
+
+The docstring of each suite says what its fixture must be prepared with, and what else a host may
+give. What a suite cannot test is skipped, and the reason names what is missing:
+
+- *Another process.* Suites of what keeps data have a second fixture, ``reopen``: a callable without
+  arguments that opens the same data again, there or in another process, so it is a function of a
+  module, a class, or :func:`functools.partial` of one. With it come a second connection, races of
+  several processes, and kills in the middle of writes. What has a ``close`` is closed.
+- *An ability.* Every ``Supports…`` protocol that an adapter has is tested: ``SupportsBatchSaves``,
+  ``SupportsFairClaims``, ``SupportsPersonSearch``, ``SupportsExpiry``, ``SupportsErasure`` and
+  ``SupportsTally`` of a store, ``SupportsLookup`` of a gateway, ``SupportsOpenSlots`` of an
+  appointment book.
+
+How many values the generated tests try is the hypothesis profile that is loaded when the suites are
+first imported. :class:`RequestStoreMachine`, any sequence of calls on a store and on the memory
+store beside it, is part of :class:`RequestStoreContract`.
+
+:class:`FakeClock`, :class:`MemoryCreditLedger`, :class:`MemoryClientDirectory`,
+:class:`MemoryLeadDirectory`, :class:`MemoryAppointmentBook`, :class:`MemoryServiceCatalogue`,
+:class:`MemoryConsentRegister`, :class:`RecordingSmsGateway`, :class:`RecordingEmailGateway` and
 :func:`a_request` need nothing else. The suites and the strategies need pytest and
 hypothesis: ``pip install 'abandoned-booking[testing]'``; they are loaded when they are first used.
 """
@@ -35,10 +67,26 @@ from abandoned_booking.testing.clock import FakeClock
 from abandoned_booking.testing.credits import MemoryCreditLedger
 from abandoned_booking.testing.factory import a_request
 from abandoned_booking.testing.gateway import RecordingEmailGateway, RecordingSmsGateway
+from abandoned_booking.testing.registers import (
+    MemoryAppointmentBook,
+    MemoryClientDirectory,
+    MemoryConsentRegister,
+    MemoryLeadDirectory,
+    MemoryServiceCatalogue,
+    TimeTaken,
+)
 
 if TYPE_CHECKING:
+    from abandoned_booking.testing.contracts._machine import RequestStoreMachine
+    from abandoned_booking.testing.contracts.appointments import AppointmentBookContract
+    from abandoned_booking.testing.contracts.catalogue import ServiceCatalogueContract
+    from abandoned_booking.testing.contracts.clients import ClientDirectoryContract
+    from abandoned_booking.testing.contracts.clock import ClockContract
+    from abandoned_booking.testing.contracts.consents import ConsentRegisterContract
+    from abandoned_booking.testing.contracts.credits import CreditLedgerContract
     from abandoned_booking.testing.contracts.email import EmailGatewayContract
     from abandoned_booking.testing.contracts.gateway import SmsGatewayContract
+    from abandoned_booking.testing.contracts.leads import LeadDirectoryContract
     from abandoned_booking.testing.contracts.ledger import PhoneLedgerContract
     from abandoned_booking.testing.contracts.requests import RequestStoreContract
     from abandoned_booking.testing.contracts.settings import SettingsStoreContract
@@ -56,16 +104,30 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "AppointmentBookContract",
+    "ClientDirectoryContract",
+    "ClockContract",
+    "ConsentRegisterContract",
+    "CreditLedgerContract",
     "EmailGatewayContract",
     "FakeClock",
+    "LeadDirectoryContract",
+    "MemoryAppointmentBook",
+    "MemoryClientDirectory",
+    "MemoryConsentRegister",
     "MemoryCreditLedger",
+    "MemoryLeadDirectory",
+    "MemoryServiceCatalogue",
     "PhoneLedgerContract",
     "RecordingEmailGateway",
     "RecordingSmsGateway",
     "RequestStoreContract",
+    "RequestStoreMachine",
+    "ServiceCatalogueContract",
     "SettingsStoreContract",
     "SmsGatewayContract",
     "SuppressionListContract",
+    "TimeTaken",
     "a_request",
     "campaigns",
     "crowds",
@@ -78,14 +140,23 @@ __all__ = [
     "settings",
 ]
 
+_CONTRACTS: Final = "abandoned_booking.testing.contracts"
 _STRATEGIES: Final = "abandoned_booking.testing.strategies"
 _FOUND_IN: Final = {
-    "RequestStoreContract": "abandoned_booking.testing.contracts.requests",
-    "SettingsStoreContract": "abandoned_booking.testing.contracts.settings",
-    "SuppressionListContract": "abandoned_booking.testing.contracts.suppressions",
-    "PhoneLedgerContract": "abandoned_booking.testing.contracts.ledger",
-    "SmsGatewayContract": "abandoned_booking.testing.contracts.gateway",
-    "EmailGatewayContract": "abandoned_booking.testing.contracts.email",
+    "AppointmentBookContract": f"{_CONTRACTS}.appointments",
+    "ClientDirectoryContract": f"{_CONTRACTS}.clients",
+    "ClockContract": f"{_CONTRACTS}.clock",
+    "ConsentRegisterContract": f"{_CONTRACTS}.consents",
+    "CreditLedgerContract": f"{_CONTRACTS}.credits",
+    "EmailGatewayContract": f"{_CONTRACTS}.email",
+    "LeadDirectoryContract": f"{_CONTRACTS}.leads",
+    "PhoneLedgerContract": f"{_CONTRACTS}.ledger",
+    "RequestStoreContract": f"{_CONTRACTS}.requests",
+    "RequestStoreMachine": f"{_CONTRACTS}._machine",
+    "ServiceCatalogueContract": f"{_CONTRACTS}.catalogue",
+    "SettingsStoreContract": f"{_CONTRACTS}.settings",
+    "SmsGatewayContract": f"{_CONTRACTS}.gateway",
+    "SuppressionListContract": f"{_CONTRACTS}.suppressions",
     **dict.fromkeys(
         (name for name in __all__ if name.islower() and name != "a_request"), _STRATEGIES
     ),

@@ -6,14 +6,16 @@ endless ones are for processes that are killed: everything that they write is un
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Final
 
 import attrs
 
 from abandoned_booking.core.campaign import BusinessSettings
+from abandoned_booking.core.codec import request_from_dict
 from abandoned_booking.core.model import (
     AbandonedRequest,
     BookingForm,
@@ -22,7 +24,19 @@ from abandoned_booking.core.model import (
     Person,
     Status,
 )
-from abandoned_booking.ports import PhoneLedger, RequestStore, SettingsStore, SuppressionList
+from abandoned_booking.ports import (
+    LEAD_CHANNEL,
+    AppointmentBook,
+    AppointmentDraft,
+    ClientDirectory,
+    ClientDraft,
+    CreditLedger,
+    LeadDirectory,
+    PhoneLedger,
+    RequestStore,
+    SettingsStore,
+    SuppressionList,
+)
 from abandoned_booking.testing.factory import LEFT_AT, a_request
 
 NOW: Final = LEFT_AT
@@ -213,3 +227,86 @@ def put_settings(name: str, nth: int) -> BusinessSettings:
     """The settings of that business after the ``nth`` put."""
     url = f"https://book.example.com/{nth}"
     return BusinessSettings(business_id=name, name=f"Paws {nth}", booking_url=url)
+
+
+# ── the host's own registers ────────────────────────────────────────────────────────────────────
+
+
+def phone_of(nth: int) -> str:
+    """The phone of the client who is created under the key ``k{nth}``."""
+    return f"+12125550{150 + nth}"
+
+
+def draft_of(nth: int) -> ClientDraft:
+    """That client's draft."""
+    person = Person(first_name="Ann", phone=phone_of(nth))
+    return ClientDraft(person=person, form=BookingForm(person=person), phone=phone_of(nth))
+
+
+@attrs.frozen
+class CreatesTheSame:
+    """Yields the id that each key was answered with."""
+
+    business_id: str
+
+    def __call__(self, clients: ClientDirectory, name: str) -> Iterator[str]:
+        del name
+        for nth in range(ROUNDS):
+            yield clients.create(self.business_id, draft_of(nth), key=f"k{nth}")
+
+
+@attrs.frozen
+class HandsTheSameOver:
+    """Yields the id that each key was answered with."""
+
+    business_id: str
+
+    def __call__(self, leads: LeadDirectory, name: str) -> Iterator[str]:
+        del name
+        for nth in range(ROUNDS):
+            yield leads.hand_over(
+                self.business_id, draft_of(nth), channel=LEAD_CHANNEL, key=f"k{nth}"
+            )
+
+
+@attrs.frozen
+class BooksTheSame:
+    """Yields the id that each key was answered with."""
+
+    business_id: str
+    drafted: str
+    """a request with the form, as JSON: what is typed into forms cannot be pickled"""
+    staff: str | None
+    instants: tuple[datetime, ...]
+
+    def __call__(self, appointments: AppointmentBook, name: str) -> Iterator[str]:
+        del name
+        form = request_from_dict(json.loads(self.drafted)).form
+        for nth, at in enumerate(self.instants):
+            draft = AppointmentDraft(at=at, form=form, staff=self.staff)
+            yield appointments.book(self.business_id, draft, key=f"k{nth}")
+
+
+@attrs.frozen
+class ReservesAllCredits:
+    """Yields the owners that this process has set a credit aside for."""
+
+    business_id: str
+
+    def __call__(self, credits: CreditLedger, name: str) -> Iterator[str]:
+        for nth in range(ROUNDS):
+            if credits.reserve(self.business_id, owner=f"{name}-{nth}", credits=1):
+                yield f"{name}-{nth}"
+
+
+@attrs.frozen
+class ReservesTheSameCredits:
+    """Yields the owners for which two credits are set aside, be it by this process or another."""
+
+    business_id: str
+
+    def __call__(self, credits: CreditLedger, name: str) -> Iterator[str]:
+        del name
+        for nth in range(ROUNDS):
+            if credits.reserve(self.business_id, owner=f"m{nth}", credits=2):
+                yield f"m{nth}"

@@ -25,6 +25,7 @@ from abandoned_booking.ports import RequestStore
 __all__ = [
     "THREADS",
     "added",
+    "assert_an_id",
     "assert_same",
     "claimed",
     "fewer",
@@ -130,6 +131,11 @@ def assert_same(read: AbandonedRequest | None, written: AbandonedRequest, line: 
     assert not differing, f"{line}: {', '.join(differing)} came back changed"
     naive = [name for name, at in _instants(read) if at.utcoffset() != timedelta(0)]
     assert not naive, f"{line}: {', '.join(naive)} came back naive, or in another zone than UTC"
+
+
+def assert_an_id(given: object, line: str) -> None:
+    assert isinstance(given, str), f"{line}: a text"
+    assert given, f"{line}: not an empty one"
 
 
 def _instants(value: Any) -> Iterator[tuple[str, Any]]:
