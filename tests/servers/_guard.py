@@ -55,7 +55,6 @@ def _started(job: dict[str, Any]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             job["command"],
             cwd=job["folder"],
-            env=job["environment"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
