@@ -15,6 +15,7 @@ import typer
 import abandoned_booking
 from abandoned_booking.cli._output import emit_json, one_line, say
 from abandoned_booking.cli.check import ProblemsFound, check
+from abandoned_booking.cli.database import database
 from abandoned_booking.cli.demo import demo
 from abandoned_booking.cli.explain import explain
 from abandoned_booking.cli.export import export
@@ -54,6 +55,7 @@ app.add_typer(optouts, name="optouts")
 app.command("forget")(forget)
 app.command("purge")(purge)
 app.command("check")(check)
+app.add_typer(database, name="db")
 
 
 @app.callback(invoke_without_command=True)
