@@ -14,6 +14,8 @@ The fences of one page run from top to bottom, in a temporary directory of that 
 
 A comment on the line before a block changes that: ``<!-- not run: reason -->`` leaves it out, and
 ``<!-- file: my_store.py -->`` also saves it under that name, so that later blocks can use it.
+
+``<!-- needs: pymongo secantus -->`` anywhere on a page: without these modules it is skipped.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -38,6 +41,7 @@ PAGES: Final = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
 EXAMPLES: Final = sorted(ROOT.glob("examples/*.py"))
 PROGRAMS: Final = frozenset({"abandoned-booking", "pytest", "python"})
 COMMENT: Final = re.compile(r"<!-- (?P<word>not run|file): (?P<rest>\S.*?) -->")
+NEEDS: Final = re.compile(r"^<!-- needs: (?P<modules>[\w. ]+) -->$", re.MULTILINE)
 ELLIPSIS: Final = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -167,6 +171,12 @@ def run_page(page: Path, *, directory: Path) -> None:
             raise
 
 
+def missing_modules(text: str) -> list[str]:
+    """What a page says that it needs, and this environment does not have."""
+    needed = [name for found in NEEDS.finditer(text) for name in found["modules"].split()]
+    return [name for name in needed if find_spec(name) is None]
+
+
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A page's own directory: the current one, and importable; forgotten afterwards."""
@@ -188,6 +198,9 @@ def name_of(path: Path) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_all_code_of_a_page_runs(page: Path, directory: Path) -> None:
+    missing = missing_modules(page.read_text(encoding="utf-8"))
+    if missing:
+        pytest.skip(f"not installed here: {', '.join(missing)}")
     run_page(page, directory=directory)
 
 
@@ -286,3 +299,9 @@ def test_blocks_share_a_namespace_a_directory_and_the_files_they_save(directory:
     page.write_text(RIGHT_PAGE, encoding="utf-8")
     run_page(page, directory=directory)
     assert (directory / "answer").read_text() == "84"
+
+
+def test_what_a_page_needs_and_is_not_there_is_named() -> None:
+    page = "# Title\n\n<!-- needs: attrs no_such_module -->\n\ntext <!-- needs: neither -->\n"
+    assert missing_modules(page) == ["no_such_module"]
+    assert missing_modules("# Title\n") == []
