@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 import sqlalchemy as sa
@@ -18,53 +21,74 @@ from abandoned_booking.testing import (
 )
 
 
-class _Requests(RequestStoreContract):
+def opened(url: str, part: str = "") -> Any:
+    """The store of a database in another process, or a part of it."""
+    # No pool: what is opened here leaves no connection behind.
+    store = SqlAlchemyStore(sa.create_engine(url, poolclass=sa.NullPool))
+    return attrgetter(part)(store) if part else store
+
+
+class _Again:
+    part: ClassVar[str] = ""
+
+    @pytest.fixture
+    def reopen(self, engine: sa.Engine) -> Callable[[], Any]:
+        return partial(opened, engine.url.render_as_string(hide_password=False), self.part)
+
+    @pytest.fixture
+    def sql(self, engine: sa.Engine) -> SqlAlchemyStore:
+        store = SqlAlchemyStore(engine)
+        store.create_all()
+        return store
+
+
+class _Requests(_Again, RequestStoreContract):
     @pytest.fixture
     def store(self, sql: SqlAlchemyStore) -> RequestStore:
         return sql
 
 
-class _Settings(SettingsStoreContract):
+class _Settings(_Again, SettingsStoreContract):
+    part = "settings"
+
     @pytest.fixture
     def settings(self, sql: SqlAlchemyStore) -> SettingsStore:
         return sql.settings
 
 
-class _Suppressions(SuppressionListContract):
+class _Suppressions(_Again, SuppressionListContract):
+    part = "suppressions"
+
     @pytest.fixture
     def suppressions(self, sql: SqlAlchemyStore) -> SuppressionList:
         return sql.suppressions
 
 
-class _Ledger(PhoneLedgerContract):
+class _Ledger(_Again, PhoneLedgerContract):
+    part = "ledger"
+
     @pytest.fixture
     def ledger(self, sql: SqlAlchemyStore) -> PhoneLedger:
         return sql.ledger
 
 
-def _on(engine: sa.Engine) -> SqlAlchemyStore:
-    store = SqlAlchemyStore(engine)
-    store.create_all()
-    return store
-
-
 class _OnPostgres:
     @pytest.fixture
-    def sql(self, empty_postgres: sa.Engine) -> SqlAlchemyStore:
-        return _on(empty_postgres)
+    def engine(self, empty_postgres: sa.Engine) -> sa.Engine:
+        return empty_postgres
 
 
 class _OnMariaDb:
     @pytest.fixture
-    def sql(self, empty_mariadb: sa.Engine) -> SqlAlchemyStore:
-        return _on(empty_mariadb)
+    def engine(self, empty_mariadb: sa.Engine) -> sa.Engine:
+        return empty_mariadb
 
 
 class _OnSqlite:
     @pytest.fixture
-    def sql(self, tmp_path: Path) -> Iterator[SqlAlchemyStore]:
+    def engine(self, tmp_path: Path) -> Iterator[sa.Engine]:
         engine = sa.create_engine(f"sqlite:///{tmp_path / 'bookings.db'}")
-        yield _on(engine)
+        yield engine
         engine.dispose()
 
 

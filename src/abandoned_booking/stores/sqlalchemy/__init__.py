@@ -19,7 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Final, Self
+from types import TracebackType
+from typing import Any, Final, Self
 
 from abandoned_booking.core.campaign import BusinessSettings
 from abandoned_booking.core.listing import ListQuery, Page, Shelf, page_of, position_of
@@ -38,6 +39,7 @@ except ModuleNotFoundError as error:
 
 from abandoned_booking.stores.sqlalchemy import _setup
 from abandoned_booking.stores.sqlalchemy._connections import Database
+from abandoned_booking.stores.sqlalchemy._engines import url_of
 from abandoned_booking.stores.sqlalchemy._query import Finding
 from abandoned_booking.stores.sqlalchemy._queue import Queue
 from abandoned_booking.stores.sqlalchemy._registers import (
@@ -46,7 +48,6 @@ from abandoned_booking.stores.sqlalchemy._registers import (
     SqlAlchemySuppressions,
 )
 from abandoned_booking.stores.sqlalchemy._rows import Change, Reading
-from abandoned_booking.stores.sqlalchemy._schema import Tables
 from abandoned_booking.stores.sqlalchemy._writes import rounds, writes_of
 
 __all__ = ["SqlAlchemyStore"]
@@ -93,11 +94,8 @@ class SqlAlchemyStore:
         skip_locked: bool | None = None,
     ) -> None:
         database = Database(engine, retry_for=retry_for, check=self._check)
-        self.tables = Tables.define(
-            sa.MetaData() if metadata is None else metadata,
-            dialect=engine.dialect.name,
-            schema=schema,
-            prefix=table_prefix,
+        self.tables = _setup.tables_for(
+            engine, metadata=metadata, schema=schema, prefix=table_prefix
         )
         self._database = database
         self._has_grams = database.dialect == "postgresql"
@@ -109,16 +107,31 @@ class SqlAlchemyStore:
         self.ledger = SqlAlchemyLedger(database, self.tables.reservations)
 
     @classmethod
-    def from_url(cls, url: str, **options: object) -> Self:
+    def from_url(cls, url: str, **options: Any) -> Self:
         """A store on an engine of its own for a database URL; ``options`` as for the store.
 
         Raises :class:`~abandoned_booking.errors.StoreError` for a URL that is none, and one that
         names what to install if the driver is missing.
         """
-        return cls(_setup.engine_for(url), **options)  # type: ignore[arg-type]
+        return cls(_setup.engine_for(url), **options)
+
+    def close(self) -> None:
+        """Close the engine's idle connections; the engine opens new ones if it is used again."""
+        self._database.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def __repr__(self) -> str:
-        return f"SqlAlchemyStore({self._database.engine.url.render_as_string()!r})"
+        return f"SqlAlchemyStore({url_of(self._database.engine)!r})"
 
     def create_all(self, *, partitions: int = 0) -> None:
         """Create the tables that are not there yet; what is there stays as it is.

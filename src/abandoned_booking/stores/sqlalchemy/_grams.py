@@ -11,6 +11,7 @@ with the text itself.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 from zlib import crc32
 
@@ -35,12 +36,15 @@ def _pieces(word: str, size: int) -> Iterable[str]:
     return (word[start : start + size] for start in range(len(word) - size + 1))
 
 
-def grams_of(business_id: str, text: str) -> list[int]:
-    """What is stored for a search text: the pairs and triples of letters within its words."""
+@lru_cache(maxsize=4_096)
+def grams_of(business_id: str, text: str) -> tuple[int, ...]:
+    """What is stored for a search text: the pairs and triples of letters within its words.
+
+    Kept for a while: a message is saved twice, and its text hardly ever changes.
+    """
     words = set(text.split())
-    return _numbers(
-        business_id, {piece for word in words for size in _SIZES for piece in _pieces(word, size)}
-    )
+    pieces = {piece for word in words for size in _SIZES for piece in _pieces(word, size)}
+    return tuple(_numbers(business_id, pieces))
 
 
 def asked_grams(business_id: str, words: Iterable[SearchWord]) -> list[list[list[int]]]:
