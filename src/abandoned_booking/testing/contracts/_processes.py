@@ -17,20 +17,21 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import IO, Any, Final, TypeAlias
 
+import attrs
 import pytest
 
 from abandoned_booking.testing._worker import START, Job, opened
 
-__all__ = ["CanBeOpenedAgain", "Reopen", "Task", "again", "killed_after", "raced"]
+__all__ = ["CanBeOpenedAgain", "Dead", "Reopen", "Task", "again", "killed_after", "raced"]
 
 Reopen: TypeAlias = Callable[[], Any] | None
 Task: TypeAlias = Callable[[Any, str], Iterator[object]]
 """what a process does with its adapter under a name; see :mod:`._tasks`"""
 
-PROCESSES: Final = 3
+PROCESSES: Final = 2
 _WRITERS: Final = 3
 """threads of a process that is killed: whenever one of them has returned, others are in a call"""
-_MOMENTS: Final = (1, 4, 9)
+_MOMENTS: Final = (1, 8)
 """after how many returned calls a process is killed; each time another one"""
 _ENDS_WITHIN: Final = timedelta(seconds=60)
 
@@ -71,26 +72,28 @@ def raced(task: Task, reopen: Reopen, what: str) -> dict[str, list[Any]]:
         return {name: process.told_to_its_end() for name, process in running.items()}
 
 
-def killed_after(task: Task, reopen: Reopen, what: str) -> Iterator[list[Any]]:
-    """Kill processes in the middle of an endless task, each a little later than the one before.
+@attrs.frozen
+class Dead:
+    """A process that was killed in the middle of its task."""
 
-    What each has told until then: the calls that had returned, and no others.
-    """
+    names: tuple[str, ...]
+    """under which it wrote"""
+    told: list[Any]
+    """what it told before: the calls that had returned, and no others"""
+
+
+def killed_after(task: Task, reopen: Reopen, what: str) -> Iterator[Dead]:
+    """Kill processes in the middle of an endless task, each a little later than the one before."""
     with ExitStack() as stack:
-        started = [
-            stack.enter_context(
-                _Process.started(
-                    task,
-                    _reopening(reopen, what),
-                    [f"{moment}-{writer}" for writer in range(_WRITERS)],
-                )
-            )
-            for moment in _MOMENTS
-        ]
-        for moment, process in zip(_MOMENTS, started, strict=True):
-            process.waits_ready()
-            process.goes()
-            yield process.told_until_it_is_killed(after=moment)
+        started = {}
+        for moment in _MOMENTS:
+            names = tuple(f"{moment}-{writer}" for writer in range(_WRITERS))
+            process = _Process.started(task, _reopening(reopen, what), names)
+            started[moment] = (names, stack.enter_context(process))
+        for moment, (names, running) in started.items():
+            running.waits_ready()
+            running.goes()
+            yield Dead(names, running.told_until_it_is_killed(after=moment))
 
 
 class _Process:

@@ -203,6 +203,29 @@ class AddingUp:
         assert [*total.time_to_contact] == [_INSTANT], line
         assert [*total.time_to_recovery] == [3 * _HOUR], line
 
+    def test_a_recovery_is_credited_to_the_last_contact_before_it(
+        self, store: RequestStore
+    ) -> None:
+        recovered_at = LEFT_AT + 3 * _HOUR
+        text = Contact(id="c1", channel=Channel.TEXT, at=recovered_at)
+        call = Contact(id="c2", channel=Channel.CALL, at=LEFT_AT)
+        after = Contact(id="c3", channel=Channel.EMAIL, at=recovered_at + _INSTANT)
+        undone = attrs.evolve(after, at=recovered_at, state=ContactState.UNDONE)
+        long_ago = attrs.evolve(call, at=recovered_at - _PAWS.credited_within - _INSTANT)
+        won_back = a_request(
+            id="by text",
+            status=Status.RECOVERED,
+            recovery=Recovery(at=recovered_at),
+            contacts=(call, text, undone, after),
+        )
+        contacted = a_request(id="not yet", status=Status.CONTACTED, contacts=(text, call, after))
+        of_nobody = attrs.evolve(won_back, id="of nobody", session_id="s", contacts=(long_ago,))
+        added(store, [won_back, contacted, of_nobody])
+        report = _reported(store, GroupBy.CHANNEL)
+        credited = {row.group[0]: row.tally.abandoned for row in report.rows}
+        line = "tally: by channel, the last contact that counts, in time before the booking"
+        assert credited == {Channel.TEXT: 1, Channel.EMAIL: 1, None: 1}, line
+
     def test_a_tally_is_of_what_was_last_written(self, store: RequestStore) -> None:
         added(store, [a_request(id="r1"), a_request(id="r2")])
         assert _reported(store).total.abandoned == 2, "tally: the requests that were added"

@@ -301,12 +301,12 @@ class ReservesAllCredits:
 
 @attrs.frozen
 class ReservesTheSameCredits:
-    """Yields the owners for which two credits are set aside, be it by this process or another."""
+    """Yields the owners for which a credit is set aside, be it by this process or another."""
 
     business_id: str
 
     def __call__(self, credits: CreditLedger, name: str) -> Iterator[str]:
         del name
-        for nth in range(ROUNDS):
-            if credits.reserve(self.business_id, owner=f"m{nth}", credits=2):
+        for nth in range(5):
+            if credits.reserve(self.business_id, owner=f"m{nth}", credits=1):
                 yield f"m{nth}"

@@ -190,9 +190,9 @@ class PhoneLedgerContract(CanBeOpenedAgain):
     def test_what_was_reserved_outlives_a_sudden_death(
         self, ledger: PhoneLedger, reopen: Reopen
     ) -> None:
-        for phones in killed_after(_tasks.reserves_on_and_on, reopen, "ledger"):
+        for dead in killed_after(_tasks.reserves_on_and_on, reopen, "ledger"):
             with again(reopen, "ledger") as other:
-                for phone in phones:
+                for phone in dead.told:
                     line = "reserve: what has returned outlives the sudden death of its process"
                     assert _tasks.reserved(other, phone, "another") is False, line
                     assert _tasks.reserved(ledger, phone, "another") is False, line
@@ -200,9 +200,9 @@ class PhoneLedgerContract(CanBeOpenedAgain):
     def test_what_was_released_outlives_a_sudden_death(
         self, ledger: PhoneLedger, reopen: Reopen
     ) -> None:
-        for phones in killed_after(_tasks.releases_on_and_on, reopen, "ledger"):
+        for dead in killed_after(_tasks.releases_on_and_on, reopen, "ledger"):
             with again(reopen, "ledger") as other:
-                for nth, phone in enumerate(phones):
+                for nth, phone in enumerate(dead.told):
                     line = "release: what has returned outlives the sudden death of its process"
                     asked = other if nth % 2 else ledger
                     assert _tasks.reserved(asked, phone, "another") is True, line

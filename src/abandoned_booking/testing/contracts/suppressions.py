@@ -113,9 +113,9 @@ class SuppressionListContract(CanBeOpenedAgain):
     def test_what_was_added_outlives_a_sudden_death(
         self, suppressions: SuppressionList, reopen: Reopen
     ) -> None:
-        for keys in killed_after(_tasks.suppresses_on_and_on, reopen, "suppression list"):
+        for dead in killed_after(_tasks.suppresses_on_and_on, reopen, "suppression list"):
             with again(reopen, "suppression list") as other:
-                for key in keys:
+                for key in dead.told:
                     for asked in (other, suppressions):
                         line = "add: what has returned outlives the sudden death of its process"
                         assert asked.contains("paws", key) is True, line
@@ -123,9 +123,9 @@ class SuppressionListContract(CanBeOpenedAgain):
     def test_what_was_removed_outlives_a_sudden_death(
         self, suppressions: SuppressionList, reopen: Reopen
     ) -> None:
-        for keys in killed_after(_tasks.lifts_on_and_on, reopen, "suppression list"):
+        for dead in killed_after(_tasks.lifts_on_and_on, reopen, "suppression list"):
             with again(reopen, "suppression list") as other:
-                for key in keys:
+                for key in dead.told:
                     for asked in (other, suppressions):
                         line = "remove: what has returned outlives the sudden death of its process"
                         assert asked.contains("paws", key) is False, line
