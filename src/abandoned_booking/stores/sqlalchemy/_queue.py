@@ -2,27 +2,18 @@
 
 A claim is a conditional update of version and ``next_action_at``; that alone keeps two sweeps off
 one request. ``FOR UPDATE SKIP LOCKED``, where the database has it, only keeps them out of each
-other's way. Documents are read in the transaction of the claim, after the rows are locked: a
-statement that joined them would see an older document beside a newer version.
+other's way. Documents are read when the rows are claimed: a statement that claimed and joined them
+would see an older document beside a newer version.
 
-*The low-water mark.* A claim leaves a dead entry at the front of the index of due requests.
-PostgreSQL drops those when nobody can see them any more, but a transaction that has been open for
-long (a dump, an export) keeps them, and every look at the queue passes over all of them. So when a
-look was slow, the next ones begin where it ended, and only every now and then, at a twentieth of
-the time, one begins at the beginning again: what others have put before the mark is found late, but
-found.
-
-*Turns.* When more is due than is asked for, ``claim_due_fairly`` makes a plan of all that is due, a
-turn of every business after the other, and hands out of it for the next few seconds.
+Where a look begins is the matter of :mod:`._low_water`, whose turn it is that of :mod:`._turns`.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+from time import monotonic
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -30,18 +21,20 @@ from sqlalchemy.dialects import postgresql
 
 from abandoned_booking.core.model import AbandonedRequest
 from abandoned_booking.stores.sqlalchemy._connections import Database
+from abandoned_booking.stores.sqlalchemy._low_water import MANY_PAGES, SLOW, LowWaterMark
 from abandoned_booking.stores.sqlalchemy._rows import Reading, new_write_id
 from abandoned_booking.stores.sqlalchemy._schema import Tables
 from abandoned_booking.stores.sqlalchemy._setup import skips_locked
+from abandoned_booking.stores.sqlalchemy._turns import Key, Planned, Turns
 
 __all__ = ["Queue"]
 
-_Key = tuple[str, str]
-_Claimed = tuple[list[AbandonedRequest], int]
-"""what was claimed, and how many were seen"""
+_Claimed = tuple[list[AbandonedRequest], bool]
+"""what was claimed, and whether there was anything to claim"""
 
-_PLANNED_AT_ONCE: Final = 5_000
-_PLAN_LASTS: Final = timedelta(seconds=5)
+_PLANNED: Final = range(5_000, 50_000)
+"""how many are planned at once, at least and at most: a twentieth of what is due"""
+_PLANNED_PART: Final = 20
 
 
 class Queue:
@@ -51,9 +44,9 @@ class Queue:
         self._database, self._queue = database, tables.queue
         self._reading = Reading(tables)
         self._asked_to_skip = skip_locked
-        self._mark = _LowWaterMark()
-        self._plan = _Plan()
-        self._has_arrays = database.dialect == "postgresql"
+        self._mark = LowWaterMark()
+        self._turns = Turns()
+        self._is_postgres = database.dialect == "postgresql"
 
     def saw(self, next_action_at: datetime | None) -> None:
         """Told of every write of this store: what is due before the mark moves it back."""
@@ -63,42 +56,69 @@ class Queue:
     def claim(self, now: datetime, until: datetime, limit: int) -> list[AbandonedRequest]:
         """Claim the earliest that are due."""
         while limit > 0 and self._number_due(now, 1):
-            claimed, seen = self._claim(self._earliest(now, limit), until)
-            if claimed or not seen:
+            claimed, is_any = self._claim(self._earliest(now, limit), until)
+            if claimed or not is_any:
                 return claimed
         return []
 
     def claim_fairly(self, now: datetime, until: datetime, limit: int) -> list[AbandonedRequest]:
         """Claim what is due by turns of the businesses."""
-        due = self._number_due(now, limit + 1) if limit > 0 else 0
-        if due <= limit:
-            return _in_turns(self.claim(now, until, limit)) if due else []
-        for _ in range(2):
-            while keys := self._plan.next(now, limit):
-                claimed, _ = self._claim(self._planned(keys, now), until)
-                if claimed:
-                    place = {key: nth for nth, key in enumerate(keys)}
-                    return sorted(claimed, key=lambda found: place[found.business_id, found.id])
-            self._plan.make(now, self._by_turns(now))
-        return self.claim(now, until, limit)
+        if limit < 1:
+            return []
+        if claimed := self._claim_planned(now, until, limit):
+            return claimed
+        if self._number_due(now, limit + 1) <= limit:
+            self._turns.everyone_was_served()
+            return _in_turns(self.claim(now, until, limit))
+        self._plan(now)
+        # The picture may have been used up by others meanwhile; what is due is handed out.
+        return self._claim_planned(now, until, limit) or self.claim(now, until, limit)
+
+    def _claim_planned(self, now: datetime, until: datetime, limit: int) -> list[AbandonedRequest]:
+        while keys := self._turns.next(now, limit):
+            claimed, _ = self._claim(self._planned(keys, now), until)
+            if claimed:
+                place = {key: nth for nth, key in enumerate(keys)}
+                return sorted(claimed, key=lambda found: place[found.business_id, found.id])
+        return []
 
     # ── what is due ─────────────────────────────────────────────────────────────────────────────
 
-    def _is_due(self, now: datetime) -> list[sa.ColumnElement[bool]]:
-        due, mark = self._queue.c.next_action_at, self._mark.at
-        return [due <= now] if mark is None else [due <= now, due >= mark]
+    def _is_due(self, now: datetime, since: datetime | None) -> sa.ColumnElement[bool]:
+        due = self._queue.c.next_action_at
+        return due <= now if since is None else sa.and_(due <= now, due >= since)
+
+    def _is_due_as_known(self, now: datetime) -> sa.ColumnElement[bool]:
+        return self._is_due(now, self._mark.start_of(now, seconds=monotonic()))
 
     def _number_due(self, now: datetime, most: int) -> int:
         """How many are due, no further than ``most``; without a lock: an idle sweep is in nobody's
         way."""
         due = self._queue.c.next_action_at
-        self._mark.forget_if_old()
-        asked = sa.select(due).where(*self._is_due(now)).order_by(due).limit(most)
-        started = time.perf_counter()
-        found = self._database.run(lambda connection, _: connection.scalars(asked).all())
-        took = time.perf_counter() - started
-        self._mark.looked(found[0] if found else now, took)
-        return len(found)
+        since = self._mark.start_of(now, seconds=monotonic())
+        asked = sa.select(due).where(self._is_due(now, since)).order_by(due).limit(most)
+
+        def look(connection: sa.Connection, _: bool) -> Sequence[datetime]:
+            started = monotonic()
+            found = connection.scalars(asked).all()
+            took = monotonic() - started
+            if since is None and took > SLOW and self._goes_far(connection, asked):
+                self._mark.put(found[0] if found else now, took=took, seconds=monotonic())
+            return found
+
+        return len(self._database.run(look))
+
+    def _goes_far(self, connection: sa.Connection, look: sa.Select[Any]) -> bool:
+        """Whether it is the queue that made a look slow, and not just a busy machine."""
+        if not self._is_postgres:
+            return False
+        sent = look.compile(dialect=connection.dialect)
+        # The statement holds no value of its own; those go beside it.
+        explained = connection.exec_driver_sql(
+            f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sent}", sent.params
+        ).scalar_one()
+        plan = explained[0]["Plan"]
+        return bool(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] > MANY_PAGES)
 
     def _candidates(self) -> sa.Select[Any]:
         c = self._queue.c
@@ -106,27 +126,51 @@ class Queue:
 
     def _earliest(self, now: datetime, limit: int) -> sa.Select[Any]:
         due = self._queue.c.next_action_at
-        return self._candidates().where(*self._is_due(now)).order_by(due).limit(limit)
+        return self._candidates().where(self._is_due_as_known(now)).order_by(due).limit(limit)
 
-    def _planned(self, keys: Sequence[_Key], now: datetime) -> sa.Select[Any]:
-        is_due = self._queue.c.next_action_at <= now
-        return self._candidates().where(_is_one_of(self._queue, keys), is_due)
+    def _planned(self, keys: Sequence[Key], now: datetime) -> sa.Select[Any]:
+        return self._of(keys, self._candidates()).where(self._queue.c.next_action_at <= now)
 
-    def _by_turns(self, now: datetime) -> list[_Key]:
+    def _of(
+        self, keys: Sequence[Key], statement: sa.Select[Any], **more: list[int]
+    ) -> sa.Select[Any]:
+        """The statement for those rows of the queue only."""
         c = self._queue.c
-        turn = sa.func.row_number().over(partition_by=c.business_id, order_by=c.next_action_at)
-        due = (
-            sa.select(c.business_id, c.id, c.next_action_at, turn.label("turn"))
-            .where(*self._is_due(now))
-            .subquery()
+        if not self._is_postgres:
+            return statement.where(sa.tuple_(c.business_id, c.id).in_(keys))
+        # One plan for any number of keys; a long IN is a plan of its own for every length.
+        names, ids = [key[0] for key in keys], [key[1] for key in keys]
+        rows = _rows_of(business_id=names, id=ids, **more)
+        same = [c[column.name] == column for column in rows.c]
+        return statement.join(rows, sa.and_(*same))
+
+    # ── turns ───────────────────────────────────────────────────────────────────────────────────
+
+    def _plan(self, now: datetime) -> None:
+        started = monotonic()
+        is_due = self._is_due_as_known(now)
+        count = sa.select(sa.func.count()).select_from(self._queue).where(is_due)
+        due = self._database.run(lambda connection, _: connection.scalar(count)) or 0
+        most = min(max(due // _PLANNED_PART, _PLANNED.start), _PLANNED.stop)
+        picture = self._picture(is_due, most + self._turns.served)
+        self._turns.take(picture, most=most, at=now, took=monotonic() - started)
+
+    def _picture(self, is_due: sa.ColumnElement[bool], most: int) -> list[Planned]:
+        c = self._queue.c
+        # Without it PostgreSQL keeps all that are due at one instant, to number them.
+        frame: dict[str, Any] = {"rows": (None, 0)} if self._is_postgres else {}
+        turn = sa.func.row_number().over(
+            partition_by=c.business_id, order_by=c.next_action_at, **frame
         )
-        asked = (
-            sa.select(due.c.business_id, due.c.id)
-            .order_by(due.c.turn, due.c.next_action_at)
-            .limit(_PLANNED_AT_ONCE)
-        )
+        by_turns = sa.select(c.business_id, c.id, c.next_action_at, turn.label("turn"))
+        seen = by_turns.where(is_due).subquery("seen").c
+        # Nobody's turn comes later than that; PostgreSQL stops numbering there.
+        asked = sa.select(seen.turn, seen.next_action_at, seen.business_id, seen.id)
+        asked = asked.where(seen.turn <= most).order_by(seen.turn, seen.next_action_at).limit(most)
         rows = self._database.run(lambda connection, _: connection.execute(asked).all())
-        return [(row.business_id, row.id) for row in rows]
+        return [Planned(turn, due_at, (business, id_)) for turn, due_at, business, id_ in rows]
+
+    # ── claiming ────────────────────────────────────────────────────────────────────────────────
 
     @property
     def _skips_locked(self) -> bool:
@@ -134,58 +178,56 @@ class Queue:
         asked = self._asked_to_skip
         return skips_locked(self._database.engine.dialect) if asked is None else asked
 
-    # ── claiming ────────────────────────────────────────────────────────────────────────────────
-
     def _claim(self, candidates: sa.Select[Any], until: datetime) -> _Claimed:
-        if self._skips_locked:
-            locked = candidates.with_for_update(skip_locked=True)
-            return self._database.transact(
-                lambda connection, _: self._taken(
-                    connection, connection.execute(locked).all(), until
-                )
-            )
-        # Elsewhere a lock is for the whole table: look first, then write only what is to be had.
+        if not self._skips_locked:
+            return self._claim_seen(candidates, until)
+        if self._is_postgres:
+            return self._claim_at_once(candidates, until)
+        locked = candidates.with_for_update(skip_locked=True)
+        return self._database.transact(
+            lambda connection, _: self._taken(connection, connection.execute(locked).all(), until)
+        )
+
+    def _claim_at_once(self, candidates: sa.Select[Any], until: datetime) -> _Claimed:
+        """Lock and claim in one statement, read in another: two ways there and back."""
+        c = self._queue.c
+        locked = candidates.with_for_update(skip_locked=True, of=self._queue).cte("locked")
+        claim = (
+            sa.update(self._queue)
+            .where(c.business_id == locked.c.business_id, c.id == locked.c.id)
+            .values(next_action_at=until, version=c.version + 1, write_id=new_write_id())
+            .returning(c.business_id, c.id, c.version, locked.c.next_action_at)
+        )
+        taken = self._database.run(lambda connection, _: connection.execute(claim).all())
+        if not taken:
+            return [], False
+        # Who changed one of them just now has taken it back: it is theirs.
+        keys, versions = [(row[0], row[1]) for row in taken], [row.version for row in taken]
+        documents = self._of(keys, self._reading.statement, version=versions)
+        rows = self._database.run(lambda connection, _: connection.execute(documents).all())
+        return self._by_due(rows, {(row[0], row[1]): row.next_action_at for row in taken}), True
+
+    def _claim_seen(self, candidates: sa.Select[Any], until: datetime) -> _Claimed:
+        """A lock may be for the whole table: look first, then write only what is to be had."""
         seen = self._database.run(lambda connection, _: connection.execute(candidates).all())
         if not seen:
-            return [], 0
+            return [], False
         return self._database.transact(lambda connection, _: self._taken(connection, seen, until))
 
     def _taken(
         self, connection: sa.Connection, candidates: Sequence[Any], until: datetime
     ) -> _Claimed:
         """Those of the candidates that still have the version that was seen, claimed."""
-        take = self._take_together if self._has_arrays else self._take_one_by_one
-        taken = take(connection, candidates, until) if candidates else []
+        taken = self._take_one_by_one(connection, candidates, until)
         if not taken:
-            return [], len(candidates)
-        documents = self._reading.statement.where(_is_one_of(self._queue, taken))
-        # By what was due first, as the candidates come.
-        place = {(row.business_id, row.id): nth for nth, row in enumerate(candidates)}
-        claimed = self._reading.requests(connection.execute(documents))
-        claimed.sort(key=lambda request: place[request.business_id, request.id])
-        return claimed, len(candidates)
-
-    def _take_together(
-        self, connection: sa.Connection, candidates: Sequence[Any], until: datetime
-    ) -> list[_Key]:
-        c = self._queue.c
-        seen = _rows_of(
-            business_id=[row.business_id for row in candidates],
-            id=[row.id for row in candidates],
-            version=[row.version for row in candidates],
-        )
-        statement = (
-            sa.update(self._queue)
-            .where(c.business_id == seen.c.business_id, c.id == seen.c.id)
-            .where(c.version == seen.c.version)
-            .values(next_action_at=until, version=c.version + 1, write_id=new_write_id())
-            .returning(c.business_id, c.id)
-        )
-        return [(row.business_id, row.id) for row in connection.execute(statement)]
+            return [], bool(candidates)
+        documents = self._of(taken, self._reading.statement)
+        due_at = {(row.business_id, row.id): row.next_action_at for row in candidates}
+        return self._by_due(connection.execute(documents).all(), due_at), True
 
     def _take_one_by_one(
         self, connection: sa.Connection, candidates: Sequence[Any], until: datetime
-    ) -> list[_Key]:
+    ) -> list[Key]:
         c, write_id = self._queue.c, new_write_id()
         taken = []
         for row in candidates:
@@ -199,6 +241,10 @@ class Queue:
                 taken.append((row.business_id, row.id))
         return taken
 
+    def _by_due(self, rows: Sequence[Any], due_at: dict[Key, datetime]) -> list[AbandonedRequest]:
+        found = self._reading.requests(rows)
+        return sorted(found, key=lambda request: due_at[request.business_id, request.id])
+
 
 def _in_turns(claimed: list[AbandonedRequest]) -> list[AbandonedRequest]:
     """The first of every business, then the second of every business, ..."""
@@ -210,10 +256,6 @@ def _in_turns(claimed: list[AbandonedRequest]) -> list[AbandonedRequest]:
     return [request for _, request in sorted(by_turn, key=lambda turn: turn[0])]
 
 
-def _is_one_of(queue: sa.Table, keys: Sequence[_Key]) -> sa.ColumnElement[bool]:
-    return sa.tuple_(queue.c.business_id, queue.c.id).in_(keys)
-
-
 def _rows_of(**columns: list[Any]) -> sa.TableValuedAlias:
     """Lists of PostgreSQL as a table, a row for each place."""
     kinds = {"version": sa.Integer()}
@@ -222,55 +264,4 @@ def _rows_of(**columns: list[Any]) -> sa.TableValuedAlias:
         for name, values in columns.items()
     ]
     named = [sa.column(name, kinds.get(name, sa.Text())) for name in columns]
-    return sa.func.unnest(*arrays).table_valued(*named).render_derived(name="seen")
-
-
-class _Plan:
-    """Whose turn it is: made of one picture of what is due, used up by all threads of a store."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._keys: deque[_Key] = deque()
-        self._made_at: datetime | None = None
-
-    def make(self, now: datetime, keys: Sequence[_Key]) -> None:
-        """Take a new picture."""
-        with self._lock:
-            self._keys, self._made_at = deque(keys), now
-
-    def next(self, now: datetime, limit: int) -> list[_Key]:
-        """The next ones; none if the plan is used up, or is of another time."""
-        with self._lock:
-            if self._made_at is None or abs(now - self._made_at) > _PLAN_LASTS:
-                return []
-            return [self._keys.popleft() for _ in range(min(limit, len(self._keys)))]
-
-
-class _LowWaterMark:
-    """Before which nothing is due, as far as is known; for a while, and only if a look was slow."""
-
-    _SLOW: Final = 0.005
-    """seconds"""
-    _SHARE: Final = 20
-    """a look from the beginning takes at most this part of the time"""
-    _MARGIN: Final = timedelta(minutes=1)
-    """what another process is just putting into the queue is seen all the same"""
-
-    def __init__(self) -> None:
-        self.at: datetime | None = None
-        self._ends_at = 0.0
-
-    def forget_if_old(self) -> None:
-        if self.at is not None and time.monotonic() >= self._ends_at:
-            self.at = None
-
-    def looked(self, found: datetime, took: float) -> None:
-        """A look has ended at the first that it found, or at its own time."""
-        if self.at is None and took > self._SLOW:
-            self._ends_at = time.monotonic() + self._SHARE * took
-            self.at = found - self._MARGIN
-
-    def lower(self, to: datetime) -> None:
-        mark = self.at
-        if mark is not None and to < mark:
-            self.at = to
+    return sa.func.unnest(*arrays).table_valued(*named).render_derived(name="given")

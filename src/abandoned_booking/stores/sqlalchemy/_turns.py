@@ -1,0 +1,96 @@
+"""Whose turn it is: what is due, by turns of the businesses, out of one picture of the queue.
+
+A picture is dear where much is due, so it is used for some seconds. In it every business has its
+first, then every business its second, and so on. A picture that comes before a turn is over goes on
+with that turn: whoever has had theirs is behind those that have not, or else a hundred businesses
+that have much to do would keep the next one waiting for as long as they have.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+import attrs
+
+__all__ = ["A_PAUSE", "LASTS", "MOST_SERVED", "Key", "Planned", "Turns"]
+
+Key: TypeAlias = tuple[str, str]
+"""business and id"""
+
+LASTS: Final = timedelta(seconds=5)
+"""of the time that callers tell; a picture that was dear lasts longer"""
+_LASTS_AT_MOST: Final = timedelta(seconds=30)
+_SHARE: Final = 20
+"""making pictures takes at most this part of the time, unless they are used up before"""
+A_PAUSE: Final = timedelta(minutes=1)
+"""after which a new turn begins"""
+MOST_SERVED: Final = 10_000
+"""businesses of a turn that are remembered"""
+
+
+@attrs.frozen(order=True)
+class Planned:
+    """A due request in a picture, in the order of its turn."""
+
+    turn: int
+    due_at: datetime
+    key: Key = attrs.field(repr=False)
+
+
+class Turns:
+    """The picture and how far it is used up, shared by all threads of a store."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left: deque[Planned] = deque()
+        self._made_at: datetime | None = None
+        self._lasts = LASTS
+        self._turn = 1
+        self._served: set[str] = set()
+        self._served_at: datetime | None = None
+
+    @property
+    def served(self) -> int:
+        """How many businesses the next picture puts behind: it must have as many more rows."""
+        return len(self._served)
+
+    def take(self, picture: Iterable[Planned], *, most: int, at: datetime, took: float) -> None:
+        """Go on with the first ``most`` of a new picture, which took so many seconds to make."""
+        with self._lock:
+            if self._served_at is None or abs(at - self._served_at) >= A_PAUSE:
+                self._served.clear()
+            self._left = deque(sorted(map(self._behind, picture))[:most])
+            self._made_at, self._turn = at, 1
+            dear = min(_SHARE * timedelta(seconds=took), _LASTS_AT_MOST)
+            self._lasts = max(LASTS, dear)
+
+    def _behind(self, planned: Planned) -> Planned:
+        if planned.key[0] in self._served:
+            return attrs.evolve(planned, turn=planned.turn + 1)
+        return planned
+
+    def next(self, now: datetime, limit: int) -> list[Key]:
+        """Whose turn it is; none if the picture is used up, or is of another time."""
+        with self._lock:
+            if self._made_at is None or abs(now - self._made_at) > self._lasts:
+                self._left.clear()
+            taken = [self._left.popleft() for _ in range(min(limit, len(self._left)))]
+            for planned in taken:
+                self._serve(planned)
+            self._served_at = now if taken else self._served_at
+            return [planned.key for planned in taken]
+
+    def _serve(self, planned: Planned) -> None:
+        if planned.turn != self._turn or len(self._served) >= MOST_SERVED:
+            self._turn = planned.turn
+            self._served.clear()
+        self._served.add(planned.key[0])
+
+    def everyone_was_served(self) -> None:
+        """All that is due was handed out at once: a turn, and the end of it."""
+        with self._lock:
+            self._served.clear()
