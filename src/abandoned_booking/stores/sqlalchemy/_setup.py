@@ -5,41 +5,146 @@ Whatever is wrong is found before anything is written, and said in one error wit
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
 from abandoned_booking.errors import NewerSchema, NotOurDatabase, OlderSchema, StoreError
+from abandoned_booking.stores.sqlalchemy._engines import engine_for
+from abandoned_booking.stores.sqlalchemy._failures import Kind, failure_of
 from abandoned_booking.stores.sqlalchemy._schema import NEEDS, SCHEMA, Tables, partitions_of
-from abandoned_booking.stores.sqlalchemy._types import is_mysql
+from abandoned_booking.stores.sqlalchemy._types import Exact, is_mysql
 
-__all__ = ["check", "create_all", "engine_for", "skips_locked"]
+__all__ = ["check", "create_all", "engine_for", "skips_locked", "tables_for", "version_of"]
 
 UPGRADE: Final = "abandoned-booking db upgrade --url ..."
 _CREATION_LOCK: Final = 0x41426B67
 """of PostgreSQL's advisory locks, so that two that start at once do not both create"""
 
+_PREFIX: Final = re.compile(r"[A-Za-z0-9_]{0,40}")
+"""Names of up to 63 letters are what every database takes, and 22 of them are ours."""
+_OLDEST: Final = {
+    "PostgreSQL": (12,),
+    "MariaDB": (10, 3),
+    "MySQL": (8, 0, 17),
+    "SQLite": (3, 24),
+}
 
-def engine_for(url: str) -> sa.Engine:
-    """An engine for a database URL. Raises :class:`StoreError` if there can be none."""
+
+# ── where the tables are to stand ───────────────────────────────────────────────────────────────
+
+
+def tables_for(
+    engine: sa.Engine, *, metadata: sa.MetaData | None, schema: str | None, prefix: str
+) -> Tables:
+    """The tables in the host's MetaData, or in one of their own.
+
+    Raises :class:`StoreError` for a prefix that makes no names, and for a MetaData that holds
+    something else under them.
+    """
+    if not _PREFIX.fullmatch(prefix):
+        raise StoreError(
+            "table_prefix must be of the letters a to z, digits and _, 40 at most; "
+            "leave it out for abandoned_booking_"
+        )
+    if metadata is None:
+        metadata = sa.MetaData()
+    if not isinstance(metadata, sa.MetaData):
+        raise StoreError(
+            f"metadata must be a MetaData, not a {type(metadata).__name__}; of declarative classes "
+            "it is Base.metadata"
+        )
+    schema = schema or metadata.schema
+    dialect = engine.dialect.name
     try:
-        return sa.create_engine(url)
-    except exc.ArgumentError:
-        # Not repeated: it may hold a password.
+        tables = Tables.define(metadata, dialect=dialect, schema=schema, prefix=prefix)
+    except exc.InvalidRequestError:
+        tables = None
+    if tables is None or not _are_ours(tables, dialect):
         raise StoreError(
-            "that is not a database URL; write it like postgresql+psycopg://user@host/database"
-        ) from None
-    except exc.NoSuchModuleError as error:
-        raise StoreError(
-            "there is no database of that kind; use postgresql+psycopg://, sqlite:/// or "
-            "mariadb+pymysql://"
-        ) from error
-    except ModuleNotFoundError as error:
-        extra = "mysql" if error.name == "pymysql" else "sql"
-        ours = error.name in {"psycopg", "pymysql"}
-        way = f"pip install 'abandoned-booking[{extra}]'" if ours else "install it"
-        raise StoreError(f"the database's driver {error.name} is missing; {way}") from error
+            f"the MetaData holds tables that begin with {prefix!r} and are not this store's "
+            "(reflected, of your own, or of a store on another kind of database); make the store "
+            "before you reflect, or give it another MetaData or table_prefix"
+        )
+    sa.event.listen(tables.schema_version, "after_create", _stamp)
+    return tables
+
+
+def _are_ours(tables: Tables, dialect: str) -> bool:
+    has_grams = "grams" in tables.search.c
+    is_exact = isinstance(tables.search.c["business_id"].type, Exact)
+    return is_exact and has_grams == (dialect == "postgresql")
+
+
+def _stamp(versions: sa.Table, connection: sa.Connection, **_: Any) -> None:
+    """Write down what was made; also when the host's own ``metadata.create_all`` made it."""
+    if connection.scalar(sa.select(sa.func.max(versions.c.version))) is None:
+        connection.execute(sa.insert(versions).values(version=SCHEMA, needs=NEEDS))
+
+
+# ── whether they are the right ones ─────────────────────────────────────────────────────────────
+
+
+def check(connection: sa.Connection, tables: Tables) -> None:
+    """Raises unless the tables are ours and this code can work with them."""
+    _refuse_unfit(connection)
+    look = sa.inspect(connection)
+    versions = tables.schema_version
+    if not look.has_table(versions.name, schema=versions.schema):
+        there = [t for t in tables if look.has_table(t.name, schema=t.schema)]
+        raise _somebody_elses(there[0], connection) if there else _missing(tables)
+    newest, needs = _read_version(connection, versions)
+    if newest < SCHEMA:
+        raise OlderSchema(
+            f"the tables are of version {newest}, this abandoned-booking needs {SCHEMA}; "
+            f"upgrade them: {_upgrade_of(tables)}"
+        )
+    if needs > SCHEMA:
+        raise NewerSchema(
+            f"the tables are of version {newest} and need an abandoned-booking that knows version "
+            f"{needs}; this one knows {SCHEMA}: upgrade abandoned-booking"
+        )
+
+
+def _read_version(connection: sa.Connection, versions: sa.Table) -> tuple[int, int]:
+    asked = sa.select(sa.func.max(versions.c.version), sa.func.max(versions.c.needs))
+    row: Any = ("", "")
+    try:
+        row = connection.execute(asked).one()
+    except exc.DBAPIError as error:
+        if failure_of(error).kind is not Kind.NO_TABLES:
+            raise
+    newest, needs = (0 if value is None else value for value in row)
+    if not isinstance(newest, int) or not isinstance(needs, int):
+        raise _somebody_elses(versions, connection)
+    return newest, needs
+
+
+def version_of(connection: sa.Connection) -> tuple[str, tuple[int, ...]]:
+    """Which server it is, and its version."""
+    dialect: Any = connection.dialect
+    name = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}.get(dialect.name)
+    if name is None:
+        name = "MariaDB" if getattr(dialect, "is_mariadb", False) else "MySQL"
+    version = dialect.server_version_info or dialect.dbapi.sqlite_version_info
+    return name, tuple(part for part in version if isinstance(part, int))
+
+
+def _refuse_unfit(connection: sa.Connection) -> None:
+    name, version = version_of(connection)
+    if version < _OLDEST[name]:
+        oldest = ".".join(map(str, _OLDEST[name]))
+        raise StoreError(f"the store needs {name} {oldest} or later; upgrade the server")
+    if is_mysql(connection.dialect):
+        mode = str(connection.exec_driver_sql("SELECT @@SESSION.sql_mode").scalar())
+        if not {"STRICT_TRANS_TABLES", "STRICT_ALL_TABLES"} & set(mode.split(",")):
+            raise StoreError(
+                f"this {name} cuts off what is too long instead of refusing it, and two ids could "
+                "become one; connect in strict mode: create_engine(..., connect_args={'sql_mode': "
+                "'STRICT_TRANS_TABLES'})"
+            )
 
 
 def skips_locked(dialect: sa.Dialect) -> bool:
@@ -51,55 +156,45 @@ def skips_locked(dialect: sa.Dialect) -> bool:
     return dialect.name == "postgresql"
 
 
-def check(connection: sa.Connection, tables: Tables) -> None:
-    """Raises unless the tables are ours and this code can work with them."""
-    there = _there(connection, tables)
-    versions = tables.schema_version
-    if versions not in there:
-        raise _missing(tables) if not there else _somebody_elses(there[0])
-    newest, needs = connection.execute(
-        sa.select(sa.func.max(versions.c.version), sa.func.max(versions.c.needs))
-    ).one()
-    if newest is None or newest < SCHEMA:
-        raise OlderSchema(
-            f"the tables are of version {newest or 0}, this abandoned-booking needs {SCHEMA}; "
-            f"upgrade them: {UPGRADE}"
-        )
-    if needs > SCHEMA:
-        raise NewerSchema(
-            f"the tables are of version {newest} and need an abandoned-booking that knows version "
-            f"{needs}; this one knows {SCHEMA}: upgrade abandoned-booking"
-        )
-
-
-def _there(connection: sa.Connection, tables: Tables) -> list[sa.Table]:
-    inspector = sa.inspect(connection)
-    names = set(inspector.get_table_names(schema=tables.schema_version.schema))
-    return [table for table in tables if table.name in names]
-
-
 def _missing(tables: Tables) -> OlderSchema:
     return OlderSchema(
-        f"there is no table {tables.requests.name} in this database; create the tables: {UPGRADE}, "
-        "or store.create_all() for tests"
+        f"there is no table {tables.requests.fullname} in this database; create the tables: "
+        f"{_upgrade_of(tables)}, or store.create_all() for tests"
     )
 
 
-def _somebody_elses(table: sa.Table) -> NotOurDatabase:
+def _somebody_elses(table: sa.Table, connection: sa.Connection) -> NotOurDatabase:
+    cut_off = " (or a creation of ours was cut off: drop it then)"
     return NotOurDatabase(
-        f"the table {table.name} belongs to something else than abandoned-booking; choose another "
-        "table_prefix or schema"
+        f"the table {table.fullname} belongs to something else than abandoned-booking"
+        f"{cut_off if is_mysql(connection.dialect) else ''}; choose another table_prefix or schema"
     )
+
+
+def _upgrade_of(tables: Tables) -> str:
+    """The command for these tables."""
+    schema, prefix = tables.requests.schema, _prefix_of(tables)
+    command = UPGRADE if schema is None else f"{UPGRADE} --schema {schema}"
+    usual = "abandoned_booking_"
+    return command if prefix == usual else f"{command} --table-prefix {prefix!r}"
+
+
+def _prefix_of(tables: Tables) -> str:
+    return tables.requests.name.removesuffix("requests")
+
+
+# ── making them ─────────────────────────────────────────────────────────────────────────────────
 
 
 def create_all(connection: sa.Connection, tables: Tables, *, partitions: int = 0) -> None:
     """Create what is not there yet, in one transaction where the database can."""
+    _refuse_unfit(connection)
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
     elif partitions:
         raise StoreError("only PostgreSQL's tables are split by this; leave out partitions")
-    there = _there(connection, tables)
-    if there:
+    look = sa.inspect(connection)
+    if any(look.has_table(table.name, schema=table.schema) for table in tables):
         check(connection, tables)
         return
     made = tables if not partitions else _partitioned(tables)
@@ -107,10 +202,10 @@ def create_all(connection: sa.Connection, tables: Tables, *, partitions: int = 0
     for table in made.of_businesses if partitions else ():
         for statement in partitions_of(connection, table, partitions):
             connection.exec_driver_sql(statement)
-    connection.execute(sa.insert(tables.schema_version).values(version=SCHEMA, needs=NEEDS))
+    _stamp(tables.schema_version, connection)
 
 
 def _partitioned(tables: Tables) -> Tables:
-    schema = tables.requests.schema
-    prefix = tables.requests.name.removesuffix("requests")
-    return Tables.define(sa.MetaData(), schema=schema, prefix=prefix, partitioned=True)
+    return Tables.define(
+        sa.MetaData(), schema=tables.requests.schema, prefix=_prefix_of(tables), partitioned=True
+    )
