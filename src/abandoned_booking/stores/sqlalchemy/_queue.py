@@ -55,11 +55,9 @@ class Queue:
 
     def claim(self, now: datetime, until: datetime, limit: int) -> list[AbandonedRequest]:
         """Claim the earliest that are due."""
-        while limit > 0 and self._number_due(now, 1):
-            claimed, is_any = self._claim(self._earliest(now, limit), until)
-            if claimed or not is_any:
-                return claimed
-        return []
+        if limit < 1 or not self._number_due(now, 1):
+            return []
+        return self._claim_earliest(now, until, limit)
 
     def claim_fairly(self, now: datetime, until: datetime, limit: int) -> list[AbandonedRequest]:
         """Claim what is due by turns of the businesses."""
@@ -67,12 +65,19 @@ class Queue:
             return []
         if claimed := self._claim_planned(now, until, limit):
             return claimed
-        if self._number_due(now, limit + 1) <= limit:
+        due = self._number_due(now, limit + 1)
+        if due <= limit:
             self._turns.everyone_was_served()
-            return _in_turns(self.claim(now, until, limit))
+            return _in_turns(self._claim_earliest(now, until, limit)) if due else []
         self._plan(now)
-        # The picture may have been used up by others meanwhile; what is due is handed out.
-        return self._claim_planned(now, until, limit) or self.claim(now, until, limit)
+        # Others may have used the picture up meanwhile; what is due is handed out all the same.
+        return self._claim_planned(now, until, limit) or self._claim_earliest(now, until, limit)
+
+    def _claim_earliest(self, now: datetime, until: datetime, limit: int) -> list[AbandonedRequest]:
+        while True:
+            claimed, is_any = self._claim(self._earliest(now, limit), until)
+            if claimed or not is_any:
+                return claimed
 
     def _claim_planned(self, now: datetime, until: datetime, limit: int) -> list[AbandonedRequest]:
         while keys := self._turns.next(now, limit):

@@ -12,9 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
-
-import attrs
+from typing import Final, NamedTuple, TypeAlias
 
 __all__ = ["A_PAUSE", "LASTS", "MOST_SERVED", "Key", "Planned", "Turns"]
 
@@ -32,13 +30,12 @@ MOST_SERVED: Final = 10_000
 """businesses of a turn that are remembered"""
 
 
-@attrs.frozen(order=True)
-class Planned:
-    """A due request in a picture, in the order of its turn."""
+class Planned(NamedTuple):
+    """A due request in a picture; tens of thousands are sorted, so it is no class of attrs."""
 
     turn: int
     due_at: datetime
-    key: Key = attrs.field(repr=False)
+    key: Key
 
 
 class Turns:
@@ -70,7 +67,7 @@ class Turns:
 
     def _behind(self, planned: Planned) -> Planned:
         if planned.key[0] in self._served:
-            return attrs.evolve(planned, turn=planned.turn + 1)
+            return planned._replace(turn=planned.turn + 1)
         return planned
 
     def next(self, now: datetime, limit: int) -> list[Key]:
