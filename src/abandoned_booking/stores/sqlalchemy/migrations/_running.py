@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,10 +19,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import exc
 
 from abandoned_booking.errors import OlderSchema, StoreError, StoreLocked
-from abandoned_booking.stores.sqlalchemy._connections import explained
+from abandoned_booking.stores.sqlalchemy._engines import engine_for
+from abandoned_booking.stores.sqlalchemy._failures import failure_of, not_connected, of_setting_up
 from abandoned_booking.stores.sqlalchemy._schema import SCHEMA
 from abandoned_booking.stores.sqlalchemy._setup import _CREATION_LOCK as CREATION_LOCK
-from abandoned_booking.stores.sqlalchemy._setup import UPGRADE, check, engine_for
+from abandoned_booking.stores.sqlalchemy._setup import UPGRADE, check
 from abandoned_booking.stores.sqlalchemy._types import is_mysql
 from abandoned_booking.stores.sqlalchemy.migrations._place import Place
 from abandoned_booking.stores.sqlalchemy.migrations._steps import BRANCH
@@ -32,6 +34,8 @@ VERSIONS: Final = Path(__file__).parent / "versions"
 """for the ``version_locations`` of a host's own Alembic"""
 
 LOCATIONS: tuple[Path, ...] = (VERSIONS,)
+_ONE_ALEMBIC: Final = threading.Lock()
+"""what its revisions call is one for the whole process"""
 ASKS_AGAIN_AFTER: Final = timedelta(seconds=0.1)
 
 
@@ -139,11 +143,18 @@ def state_of(
 def _connected(engine: sa.Engine | str) -> Iterator[sa.Connection]:
     used = engine_for(engine) if isinstance(engine, str) else engine
     try:
-        with used.connect() as connection:
+        with _connection(used) as connection:
             yield connection
     finally:
         if used is not engine:
             used.dispose()
+
+
+def _connection(engine: sa.Engine) -> sa.Connection:
+    try:
+        return engine.connect()
+    except exc.DBAPIError as error:
+        raise not_connected(error, engine.url).error(may_be_done=False) from None
 
 
 def _refuse_a_file_that_is_not_there(engine: sa.Engine | str) -> None:
@@ -198,7 +209,7 @@ def _run(place: Place, script: ScriptDirectory, **options: Any) -> None:
     environment = EnvironmentContext(
         place.in_config(), script, fn=revisions, as_sql=options.pop("as_sql", False)
     )
-    with environment:
+    with _ONE_ALEMBIC, environment:
         environment.configure(
             version_table=place.version_table,
             version_table_schema=place.schema,
@@ -218,7 +229,9 @@ def _alone(connection: sa.Connection, wait_for: timedelta) -> Iterator[None]:
     if connection.dialect.name == "sqlite":
         # Its own lock, which also makes the whole upgrade one transaction: Python's driver begins
         # none for a statement that creates something.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.begin()
+        if not connection.connection.in_transaction:  # unless the host's engine begins them itself
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield
         connection.commit()
         return
@@ -262,17 +275,4 @@ def _told() -> Iterator[None]:
     try:
         yield
     except exc.DBAPIError as error:
-        if _is_forbidden(error):
-            raise StoreError(
-                "the database's user may not create or change tables; run the upgrade as their "
-                "owner"
-            ) from None
-        raise explained(error) from None
-
-
-def _is_forbidden(error: exc.DBAPIError) -> bool:
-    number = error.orig.args[0] if error.orig is not None and error.orig.args else None
-    return getattr(error.orig, "sqlstate", None) == "42501" or number in _MYSQL_FORBIDS
-
-
-_MYSQL_FORBIDS: Final = frozenset({1044, 1142, 1227})
+        raise of_setting_up(failure_of(error)) from None

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 import sqlalchemy as sa
@@ -27,14 +27,16 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import exc
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from abandoned_booking.errors import OlderSchema, StoreError, StoreLocked
-from abandoned_booking.stores.sqlalchemy._connections import explained
+from abandoned_booking.errors import OlderSchema, StoreError
+from abandoned_booking.stores.sqlalchemy._failures import Kind, failure_of
 from abandoned_booking.stores.sqlalchemy._schema import NEEDS, SCHEMA, Tables, partitions_of
 from abandoned_booking.stores.sqlalchemy._setup import check
 from abandoned_booking.stores.sqlalchemy._types import is_mysql
 from abandoned_booking.stores.sqlalchemy.migrations._place import Place
 
 __all__ = ["BRANCH", "Step", "no_way_back", "step"]
+
+_T = TypeVar("_T")
 
 BRANCH: Final = "abandoned_booking"
 """the label of our branch; revisions are called ``abandoned_booking_1``, ``_2``, ..."""
@@ -192,7 +194,9 @@ class Step:
     ) -> None:
         """Set columns (``colour = 'red'``) of the rows of a condition, which then holds no more.
 
-        A few rows at a time, so that no worker waits for long for one of them.
+        A few rows at a time, so that no worker waits for long for one of them. Each time the table
+        is read from its beginning: for one value for all rows add the column with a default, which
+        takes no time.
         """
         of, keys = self._quoted(self._name(table)), ", ".join(key)
         if self._context.as_sql:
@@ -202,7 +206,7 @@ class Step:
         few = f"SELECT {keys} FROM {of} WHERE {where} LIMIT {FILLED_AT_ONCE}"
         change = f"UPDATE {of} SET {to} WHERE ({keys}) IN (SELECT {keys} FROM ({few}) AS few)"
         with self._each_committed():
-            while op.get_bind().execute(sa.text(change)).rowcount:
+            while self._again_while_locked(lambda: self._changed(change)):
                 pass
 
     def quickly(self, statement: Callable[[], None]) -> None:
@@ -225,13 +229,16 @@ class Step:
 
     # ── how ─────────────────────────────────────────────────────────────────────────────────────
 
-    def _again_while_locked(self, statement: Callable[[], None]) -> None:
+    def _changed(self, change: str) -> int:
+        return op.get_bind().execute(sa.text(change)).rowcount
+
+    def _again_while_locked(self, statement: Callable[[], _T]) -> _T:
         gives_up_at = time.monotonic() + TRIES_FOR.total_seconds()
         while True:
             try:
                 return statement()
             except exc.DBAPIError as error:
-                is_locked = isinstance(explained(error), StoreLocked)
+                is_locked = failure_of(error).kind in {Kind.LOCKED, Kind.UNDONE}
                 if not is_locked or time.monotonic() > gives_up_at:
                     raise
                 time.sleep(TRIES_AGAIN_AFTER.total_seconds())
