@@ -202,7 +202,7 @@ class SupportsBatchSaves(Protocol):
         Must: decide each by its own version, so that one that loses stops no other; be durable
         before it returns. If it raises, none of them was saved, or the error says that nobody
         knows.
-        Called by: the sweep, if ``AbandonedBookings(batch=...)`` asks for it.
+        Called by: the sweep: what several of its threads save at the same moment is one call.
         """
         ...
 

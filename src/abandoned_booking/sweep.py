@@ -14,7 +14,7 @@ begin wins: it moves the version on, and the begin is lost), G1. What is sent to
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -24,6 +24,7 @@ import attrs
 
 from abandoned_booking import _failpoints
 from abandoned_booking._door import Parts, log
+from abandoned_booking._together import saving_together
 from abandoned_booking.core import sending
 from abandoned_booking.core.campaign import BusinessSettings
 from abandoned_booking.core.instants import as_utc
@@ -49,6 +50,7 @@ from abandoned_booking.ports import (
     OutboundSms,
     Rejected,
     SendResult,
+    SupportsFairClaims,
     SupportsLookup,
     Unknown,
 )
@@ -121,18 +123,12 @@ class Sweep:
         """
         fixed = None if now is None else as_utc(now, field="now")
         clock = self._parts.now if fixed is None else lambda: fixed
-        run = _Run(self._parts, clock, claim_for, self._send_timeout)
+        parts = attrs.evolve(self._parts, saves=saving_together(self._parts.store))
+        run = _Run(parts, clock, claim_for, self._send_timeout)
         seen: list[_Seen] = []
-        batch = min(limit, self._threads * _BATCH_PER_THREAD)
         pool: ThreadPoolExecutor | None = None
         try:
-            while len(seen) < limit:
-                at = clock()
-                claimed = self._parts.store.claim_due(
-                    now=at, until=at + claim_for, limit=min(batch, limit - len(seen))
-                )
-                if not claimed:
-                    break
+            for claimed in run.claimed(limit, at_once=self._threads * _BATCH_PER_THREAD):
                 if self._threads == 1 or len(claimed) == 1:
                     seen += map(run.handle, claimed)
                     continue
@@ -163,6 +159,25 @@ class _Run:
     _clock: Callable[[], datetime]
     _claim_for: timedelta
     _send_timeout: timedelta
+
+    def claimed(self, limit: int, *, at_once: int) -> Iterator[Sequence[AbandonedRequest]]:
+        """What is due, a batch at a time: the oldest first, then, if there is more, by turns of the
+        businesses. So the oldest never wait, and nobody waits behind another's crowd.
+        """
+        store = self._parts.store
+        claim, left = store.claim_due, limit
+        # At most half of a run goes by age alone.
+        asked = min(at_once, max(1, limit // 2))
+        while left > 0:
+            asked, at = min(asked, left), self._clock()
+            batch = claim(now=at, until=at + self._claim_for, limit=asked)
+            if not batch:
+                return
+            yield batch
+            left -= len(batch)
+            if len(batch) == asked and isinstance(store, SupportsFairClaims):
+                claim = store.claim_due_fairly
+            asked = at_once
 
     def handle(self, request: AbandonedRequest) -> _Seen:
         """Handle one claimed request; whatever an adapter raises stops here."""
