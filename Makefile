@@ -1,5 +1,9 @@
 # Every target makes what it needs: `make demo` and `make test` start from Python 3.11 and make.
 # Another interpreter: make test PYTHON=python3.13
+#
+# Tests on PostgreSQL use the server that ABANDONED_BOOKING_TEST_POSTGRES names (a URL), else server
+# programs of this machine, else those of a wheel; tests on MariaDB use programs of this machine, and
+# are skipped where there are none. With ABANDONED_BOOKING_TEST_REQUIRE=postgres,mariadb they fail.
 
 PYTHON ?= python3
 VENV ?= .venv
