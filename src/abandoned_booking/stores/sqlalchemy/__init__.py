@@ -53,6 +53,7 @@ from abandoned_booking.stores.sqlalchemy._writes import rounds, writes_of
 __all__ = ["SqlAlchemyStore"]
 
 _STREAMED_AT_ONCE: Final = 500
+_COUNTED_WITH_A_PAGE: Final = 200
 _PREFIX: Final = "abandoned_booking_"
 
 
@@ -242,11 +243,17 @@ class SqlAlchemyStore:
     def page(self, business_id: str, query: ListQuery, *, now: datetime) -> Page:
         first = position_of(query) is None
         finding = self._finding(business_id, query, now)
+        # A search that has to count a little further than it shows is not made twice.
+        cap = query.count_up_to
+        is_counted = first and cap is not None and cap <= _COUNTED_WITH_A_PAGE
+        is_counted = is_counted and finding.is_search_by_grams
+        asked = max(query.limit + 1, cap or 0) if is_counted else query.limit + 1
 
         def read(connection: sa.Connection, _: bool) -> Page:
-            found = self._reading.requests(finding.rows(connection, query.limit + 1))
-            is_all = first and len(found) <= query.limit
-            total = len(found) if is_all else finding.total(connection)
+            rows = finding.rows(connection, asked)
+            found = self._reading.requests(rows[: query.limit + 1])
+            is_all = first and len(rows) < asked
+            total = len(rows) if is_all or is_counted else finding.total(connection)
             return page_of(found, query, total=total)
 
         return self._database.run(read)

@@ -35,6 +35,7 @@ __all__ = ["Finding"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_LOOK: Final = 400
+_SECOND_LOOK: Final = 10_000
 _MOST_CANDIDATES: Final = 4_000
 
 _ORDER: Final = "order_"
@@ -117,7 +118,7 @@ class Finding:
         Raises :class:`InvalidCursor` if the cursor is not one of this query.
         """
         position = position_of(self.query)
-        if self._is_search_by_grams and self.query.sort is Sort.NEWEST:
+        if self.is_search_by_grams and self.query.sort is Sort.NEWEST:
             return self._searched(connection, position, limit, self._with_documents)
         asked = self._with_documents(self._listed(position, limit))
         return connection.execute(asked).all()
@@ -125,7 +126,7 @@ class Finding:
     def total(self, connection: sa.Connection) -> int:
         """How many requests the query finds, no further than its ``count_up_to``."""
         cap = self.query.count_up_to
-        if cap is not None and self._is_search_by_grams:
+        if cap is not None and self.is_search_by_grams:
             return len(self._searched(connection, None, cap, lambda chosen: chosen))
         found: sa.Select[Any] = sa.select(sa.literal_column("1").label("one"))
         found = found.select_from(self._tables())
@@ -135,7 +136,8 @@ class Finding:
         return int(connection.scalar(number) or 0)
 
     @property
-    def _is_search_by_grams(self) -> bool:
+    def is_search_by_grams(self) -> bool:
+        """Whether it looks for words, and the database has an index for that."""
         return bool(self._words) and self.has_grams
 
     def _tables(self) -> sa.FromClause:
@@ -169,10 +171,12 @@ class Finding:
     def _searched(
         self, connection: sa.Connection, position: SortKey | None, limit: int, read: _Wrapper
     ) -> Sequence[Any]:
-        first_look = read(self._walk(position, limit, look_at=_FIRST_LOOK))
-        found = connection.execute(first_look).all()
-        if len(found) >= limit:
-            return found
+        for look_at in (_FIRST_LOOK, _SECOND_LOOK):
+            found = connection.execute(read(self._walk(position, limit, look_at=look_at))).all()
+            if len(found) >= limit:
+                return found
+            if len(found) * _SECOND_LOOK < limit * look_at:
+                break  # so few that a second look would not find enough either
         grams = self._has_grams()
         if grams:
             asked = read(self._of_candidates(self._candidates(position, grams), limit))
@@ -265,6 +269,10 @@ class _Part:
     def ordered(self) -> sa.ColumnElement[Any]:
         return self.expression.desc() if self.downward else self.expression.asc()
 
+    def not_before(self, value: Any) -> Condition:
+        at: Condition = self.expression <= value if self.downward else self.expression >= value
+        return at
+
     def behind(self, value: Any) -> Condition:
         behind: Condition = self.expression < value if self.downward else self.expression > value
         return behind
@@ -336,6 +344,6 @@ def _behind(order: tuple[_Part, ...], values: tuple[Any, ...]) -> Condition:
         return first.behind(value)
     # "At or behind" by itself lets an index begin where the cursor stands.
     return sa.and_(
-        sa.or_(first.behind(value), first.expression == value),
+        first.not_before(value),
         sa.or_(first.behind(value), _behind(tuple(rest), tuple(others))),
     )

@@ -154,6 +154,17 @@ _KINDS: Final[dict[str, sa.types.TypeEngine[Any]]] = {
 """what is not text"""
 
 
+_LONG: Final = frozenset({"document", "text"})
+"""texts of which the driver would look at every letter, one by one, to put them into an array"""
+
+
+def _array(texts: Sequence[str]) -> str:
+    """An array of PostgreSQL's as it is written.
+    https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO"""
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
+
+
 class _InOneStatement:
     """All rows of all changes in one statement, which is its own transaction: one way there and
     back, and one commit."""
@@ -219,22 +230,32 @@ class _InOneStatement:
             }
             for change in changes
         ]
-        columns = {f"{name}s": [row[name] for row in rows] for name in self._names}
-        return {**columns, "write_id": write_id}
+        columns = {name: [row[name] for row in rows] for name in self._names}
+        return {
+            **{
+                f"{name}s": _array(values) if name in _LONG else values
+                for name, values in columns.items()
+            },
+            "write_id": write_id,
+        }
 
     def _given(self) -> sa.CTE:
         """The changes as rows, numbered from 1."""
         columns = [sa.column(name, _KINDS.get(name, sa.Text())) for name in self._names]
-        arrays = [
-            sa.bindparam(f"{column.name}s", type_=postgresql.ARRAY(column.type))
-            for column in columns
-        ]
+        arrays = [self._bound(column) for column in columns]
         rows = (
             sa.func.unnest(*arrays)
             .table_valued(*columns, with_ordinality="number")
             .render_derived(name="rows")
         )
         return sa.select(*rows.c).cte("given").prefix_with("MATERIALIZED")
+
+    @staticmethod
+    def _bound(column: sa.ColumnClause[Any]) -> sa.ColumnElement[Any]:
+        name, kind = f"{column.name}s", postgresql.ARRAY(column.type)
+        if column.name in _LONG:
+            return sa.cast(sa.bindparam(name, type_=sa.Text()), kind)
+        return sa.bindparam(name, type_=kind)
 
     @staticmethod
     def _of(given: sa.CTE, name: str) -> sa.ColumnElement[Any]:
