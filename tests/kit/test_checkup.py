@@ -714,3 +714,11 @@ def test_every_part_of_the_wiring_is_looked_at() -> None:
     names = {field.name for field in attrs.fields(type(wired()._parts))}
     not_parts = {"on_event", "has_feature", "is_reachable", "secret"}
     assert {*check_up(wired()).parts} == names - not_parts
+
+
+def test_every_capability_stands_in_the_reference_with_its_price() -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "conformance-kit.md"
+    lines = page.read_text().splitlines()
+    for kinds in CAPABILITIES.values():
+        for kind, cost in kinds.items():
+            assert any(f"`{kind.__name__}`" in line and f"| {cost} |" in line for line in lines)

@@ -207,8 +207,9 @@ def test_what_a_store_lacks_and_what_it_was_not_given_is_told_at_the_end(run: Ru
     )
     _, _, after = ran.stdout.partition("= abandoned-booking =")
     assert re.search(r"^TestBare lacks .*SupportsErasure$", after, re.MULTILINE)
-    assert "\nTestBare was not opened by a second process: give its suite `reopen`\n" in after
+    assert "\nTestBare was not given `reopen`\n" in after
     assert "\nwithout SupportsErasure copies of what was erased may stay in" in after
+    assert "\nwithout `reopen` no other process and no sudden death was tested\n" in after
     assert "SupportsTally" not in after, "another's skip"
     assert "SupportsPersonSearch" not in after, "it is there"
     assert ran.stdout.rstrip().splitlines()[-1].startswith("====="), "pytest has the last word"

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _CONTRACTS: Final = "abandoned_booking.testing.contracts"
 _MARK: Final = "abandoned_booking"
 _CAPABILITY: Final = re.compile(r"\bSupports[A-Z]\w+")
+_FIXTURE: Final = re.compile(r"`\w+`")
 _WHERE_SUITES_SKIP: Final = re.compile(r"abandoned_booking[/\\]testing[/\\]contracts[/\\]")
-_REOPEN: Final = "`reopen`"
 
 # What a failed assertion compared is then shown; people's data is masked in every repr (G4).
 pytest.register_assert_rewrite(_CONTRACTS)
@@ -139,25 +139,21 @@ def pytest_report_collectionfinish(items: Sequence[pytest.Item]) -> list[str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which adapter lacks what, and what was not tested."""
-    lacking: dict[str, set[str]] = {}
-    alone: set[str] = set()
+    """Say which adapter lacks what, and what its suite was not given to test it with."""
+    missing: dict[str, dict[str, set[str]]] = {"lacks": {}, "was not given": {}}
     for adapter, reason in _skipped(terminalreporter):
-        if found := _CAPABILITY.search(reason):
-            lacking.setdefault(adapter, set()).add(found[0])
-        elif _REOPEN in reason:
-            alone.add(adapter)
-    if not lacking and not alone:
+        for what, of in zip((_CAPABILITY, _FIXTURE), missing.values(), strict=True):
+            if found := what.search(reason):
+                of.setdefault(adapter, set()).add(found[0])
+    names = {name for of in missing.values() for each in of.values() for name in each}
+    if not names:
         return
     terminalreporter.section("abandoned-booking")
-    for adapter, names in sorted(lacking.items()):
-        terminalreporter.line(f"{adapter} lacks {', '.join(sorted(names))}")
-    for adapter in sorted(alone):
-        terminalreporter.line(
-            f"{adapter} was not opened by a second process: give its suite {_REOPEN}"
-        )
+    for verb, of in missing.items():
+        for adapter, each in sorted(of.items()):
+            terminalreporter.line(f"{adapter} {verb} {', '.join(sorted(each))}")
     for name, cost in _costs().items():
-        if any(name in names for names in lacking.values()):
+        if name in names:
             terminalreporter.line(f"without {name} {cost}")
 
 
@@ -175,4 +171,5 @@ def _skipped(terminalreporter: pytest.TerminalReporter) -> Iterator[tuple[str, s
 def _costs() -> dict[str, str]:
     from abandoned_booking.testing.checkup import CAPABILITIES
 
-    return {kind.__name__: cost for kinds in CAPABILITIES.values() for kind, cost in kinds.items()}
+    costs = {kind.__name__: cost for kinds in CAPABILITIES.values() for kind, cost in kinds.items()}
+    return costs | {"`reopen`": "no other process and no sudden death was tested"}
