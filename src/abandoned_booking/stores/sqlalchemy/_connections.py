@@ -10,7 +10,8 @@ raised while the driver's is being handled.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final, TypeVar
 
@@ -37,9 +38,22 @@ Work = Callable[[sa.Connection, bool], _T]
 """What is to be done with a connection; the second argument says that it may have been done before:
 the connection was lost while it was committed."""
 
-_CAUGHT: Final = (exc.TimeoutError, exc.StatementError, UnicodeEncodeError, OverflowError)
+_SINGLE: Final = "AUTOCOMMIT"
 _FIRST_PAUSE: Final = 0.01
 _LONGEST_PAUSE: Final = 0.5
+
+
+class _DiedInThePool(Exception):
+    """A connection was lost before it was used."""
+
+
+_CAUGHT: Final = (
+    exc.TimeoutError,
+    exc.StatementError,
+    UnicodeEncodeError,
+    OverflowError,
+    _DiedInThePool,
+)
 
 
 class Database:
@@ -59,16 +73,15 @@ class Database:
         self._check = check
         self._is_checked = False
         self._is_lazy = False
-        self._single = own(engine, "AUTOCOMMIT")
+        self._own = own(engine)
         # READ COMMITTED also on MySQL: its default would lock the gaps between the rows of the
         # queue, against other writers.
-        is_sqlite = self.dialect == "sqlite"
-        self._several = own(engine, "SERIALIZABLE" if is_sqlite else "READ COMMITTED")
+        self._several = "SERIALIZABLE" if self.dialect == "sqlite" else "READ COMMITTED"
         left_to_the_parent(engine)
 
     def run(self, work: Work[_T]) -> _T:
         """Do work of one statement; the database commits it as it ends."""
-        return self._run(self._single, work)
+        return self._run(_SINGLE, work)
 
     def transact(self, work: Work[_T]) -> _T:
         """Do work of several statements in one transaction, committed when this returns."""
@@ -78,18 +91,19 @@ class Database:
         """Do work on the tables themselves, in one transaction, without a look at them first."""
         tries = _Tries(0)
         try:
-            with self._several.begin() as connection:
-                tries.is_connected = True
-                return work(connection)
+            with self._connected(self._several, tries) as connection:
+                work(connection)
+                connection.commit()
+                return
         except _CAUGHT as error:
             failure = self._failure(error, tries)
         raise of_setting_up(failure)
 
-    def _run(self, engine: sa.Engine, work: Work[_T]) -> _T:
+    def _run(self, isolation_level: str, work: Work[_T]) -> _T:
         tries = _Tries(self._retry_for)
         while True:
             try:
-                return self._once(engine, work, tries)
+                return self._once(isolation_level, work, tries)
             except _CAUGHT as error:
                 failure = self._failure(error, tries)
             # Not within the block: what is raised here would keep the driver's error, and with it
@@ -98,12 +112,12 @@ class Database:
             if failure.kind is Kind.NO_TABLES:
                 self._is_checked = False
 
-    def _once(self, engine: sa.Engine, work: Work[_T], tries: _Tries) -> _T:
+    def _once(self, isolation_level: str, work: Work[_T], tries: _Tries) -> _T:
         tries.begin()
         if not self._is_checked:
             self._look(tries)
-        with (self._several if self._is_lazy else engine).connect() as connection:
-            tries.is_connected = True
+        level = self._several if self._is_lazy else isolation_level
+        with self._connected(level, tries) as connection:
             if self._is_lazy:
                 connection.exec_driver_sql("SET LOCAL synchronous_commit TO on")
             tries.has_begun = True
@@ -115,8 +129,7 @@ class Database:
 
     def _look(self, tries: _Tries) -> None:
         """At the tables; and whether the database would tell us of commits before they are."""
-        with self._single.connect() as connection:
-            tries.is_connected = True
+        with self._connected(_SINGLE, tries) as connection:
             self._check(connection)
             if self.dialect == "postgresql":
                 asked = connection.exec_driver_sql("SHOW synchronous_commit")
@@ -124,9 +137,25 @@ class Database:
         tries.is_connected = False
         self._is_checked = tries.has_looked = True
 
+    @contextmanager
+    def _connected(self, isolation_level: str, tries: _Tries) -> Iterator[sa.Connection]:
+        with self._own.connect() as connection:
+            tries.is_connected = True
+            try:
+                connection.execution_options(isolation_level=isolation_level)
+            except self.engine.dialect.loaded_dbapi.Error as error:
+                # MySQL is asked for it, and SQLAlchemy takes no notice if it does not answer any
+                # more: neither do the others in the pool then.
+                connection.invalidate()
+                self.engine.dispose()
+                raise _DiedInThePool(type(error).__name__) from None
+            yield connection
+
     def _failure(self, error: Exception, tries: _Tries) -> Failure:
         if isinstance(error, exc.TimeoutError):
             return Failure(Kind.NO_CONNECTION_FREE)
+        if isinstance(error, _DiedInThePool):
+            return Failure(Kind.GONE, str(error))
         if isinstance(error, exc.DBAPIError):
             known = tries.is_connected
             return failure_of(error) if known else not_connected(error, self.engine.url)

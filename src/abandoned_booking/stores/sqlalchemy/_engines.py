@@ -139,14 +139,12 @@ def url_of(engine: sa.Engine) -> str:
     return engine.url.set(password=None, query={}).render_as_string()
 
 
-def own(engine: sa.Engine, isolation_level: str) -> sa.Engine:
+def own(engine: sa.Engine) -> sa.Engine:
     """The same engine and pool, with what the store needs in place of the host's choices.
 
     Whatever the host lets SQLAlchemy print, of these connections it prints no values (G4).
     """
-    ours = engine.execution_options(
-        isolation_level=isolation_level, schema_translate_map=None, stream_results=False
-    )
+    ours = engine.execution_options(schema_translate_map=None, stream_results=False)
     ours.hide_parameters = True
     return ours
 

@@ -1,7 +1,8 @@
 """The three smaller ports on the same database: settings, suppressions and the phone ledger.
 
 Every method is one statement, or leaves it to the database's keys who was first. Each may be done
-twice without harm, so that a lost connection is no more than a second try.
+twice without harm, so that a lost connection is no more than a second try. Only ``remove`` may not:
+an opt-out that came between the two tries would be lifted with the old one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from abandoned_booking.core.campaign import BusinessSettings
 from abandoned_booking.core.codec import settings_from_dict, settings_to_dict
+from abandoned_booking.errors import OutcomeUnknown
 from abandoned_booking.stores.sqlalchemy._connections import Database, KeyTaken
 
 __all__ = ["SqlAlchemyLedger", "SqlAlchemySettings", "SqlAlchemySuppressions"]
@@ -103,11 +105,23 @@ class SqlAlchemySuppressions:
 
     def remove(self, business_id: str, key: str) -> None:
         statement = sa.delete(self._table).where(self._is_key)
-        self._database.run(
-            lambda connection, _: connection.execute(
-                statement, {"business": business_id, "hash": key}
-            )
-        )
+        asked = {"business": business_id, "hash": key}
+        is_sent = False
+
+        def removed(connection: sa.Connection, repeated: bool) -> None:
+            nonlocal is_sent
+            # Looked at first: a connection that was lost in the pool is found out by this.
+            if connection.scalar(self._contains, asked) is None:
+                return
+            if repeated and is_sent:
+                raise OutcomeUnknown(
+                    "the connection was lost while a suppression was lifted, and it is there: it "
+                    "may be a new one; look at it again"
+                )
+            is_sent = True
+            connection.execute(statement, asked)
+
+        self._database.run(removed)
 
     def contains(self, business_id: str, key: str) -> bool:
         asked = {"business": business_id, "hash": key}
