@@ -10,7 +10,15 @@ import attrs
 from broken_adapters.stores import Gap
 
 from abandoned_booking.core.campaign import BusinessSettings, CompliancePolicy
-from abandoned_booking.ports import Accepted, OutboundSms, Rejected, SendResult, Unknown
+from abandoned_booking.ports import (
+    Accepted,
+    Found,
+    LookupResult,
+    OutboundSms,
+    Rejected,
+    SendResult,
+    Unknown,
+)
 from abandoned_booking.stores.memory import MemoryLedger, MemorySettings, MemorySuppressions
 from abandoned_booking.testing import RecordingSmsGateway
 
@@ -94,6 +102,41 @@ class SharesTheLedger(MemoryLedger):
         super().release("", phone, owner=owner)
 
 
+class ReservesForEverybody(MemoryLedger):
+    def reserve(
+        self, business_id: str, phone: str, *, owner: str, at: datetime, not_within: timedelta
+    ) -> bool:
+        super().reserve(business_id, phone, owner=owner, at=at, not_within=not_within)
+        return True
+
+
+class RemembersNotWithin(MemoryLedger):
+    """Writes down until when the phone is taken, and asks nobody again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._until: dict[tuple[str, str], timedelta] = {}
+
+    def reserve(
+        self, business_id: str, phone: str, *, owner: str, at: datetime, not_within: timedelta
+    ) -> bool:
+        within = self._until.setdefault((business_id, phone), not_within)
+        return super().reserve(business_id, phone, owner=owner, at=at, not_within=within)
+
+
+class NormalizesPhones(MemoryLedger):
+    def reserve(
+        self, business_id: str, phone: str, *, owner: str, at: datetime, not_within: timedelta
+    ) -> bool:
+        digits = phone.strip(" +").casefold()
+        return super().reserve(business_id, digits, owner=owner, at=at, not_within=not_within)
+
+
+class KeepsWhatWasReleased(MemoryLedger):
+    def release(self, business_id: str, phone: str, *, owner: str) -> None:
+        del business_id, phone, owner
+
+
 class AnswersFromACache(MemorySuppressions):
     def __init__(self) -> None:
         super().__init__()
@@ -128,6 +171,48 @@ class ComparesKeysWithoutCase(MemorySuppressions):
         return any(super(type(self), self).contains(business_id, k) for k in (key, key.title()))
 
 
+class RemovesTheOnlyOne(MemorySuppressions):
+    """``DELETE ... LIMIT 1``."""
+
+    def remove(self, business_id: str, key: str) -> None:
+        of_business = [known for known in self._keys if known[0] == business_id]
+        known = (business_id, key)
+        self._keys.discard(known if known in self._keys or not of_business else of_business[0])
+
+
+class WritesTheWholeList(MemorySuppressions):
+    """Reads the list, and writes it back with one more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._gap = Gap()
+
+    def add(self, business_id: str, key: str) -> None:
+        keys = set(self._keys)
+        self._gap.wait()
+        self._keys = keys | {(business_id, key)}
+
+
+class InventsSettings(MemorySettings):
+    def get(self, business_id: str) -> BusinessSettings | None:
+        return super().get(business_id) or BusinessSettings(business_id="none", name="A business")
+
+
+class MixesWhatIsPut(MemorySettings):
+    """Two columns, two statements."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._gap = Gap()
+        self._name = ""
+
+    def put(self, settings: BusinessSettings) -> None:
+        self._name = settings.name
+        self._gap.wait()
+        mixed = settings.name if settings.name == self._name else f"{settings.name} & {self._name}"
+        super().put(attrs.evolve(settings, name=mixed))
+
+
 class KeepsTheFirst(MemorySettings):
     def put(self, settings: BusinessSettings) -> None:
         self._settings.setdefault(settings.business_id, settings)
@@ -157,6 +242,17 @@ class RepeatsTheNumber(RecordingSmsGateway):
 class RepeatsTheText(RecordingSmsGateway):
     def send(self, message: OutboundSms, *, timeout: timedelta) -> SendResult:
         return Unknown(detail=f"time-out while sending {message.body}")
+
+
+class FindsWhatWasNeverSent(RecordingSmsGateway):
+    def find(self, attempt_id: str) -> LookupResult:
+        return Found(provider_id=f"of {attempt_id[:9]}")
+
+
+class FindsAnotherId(RecordingSmsGateway):
+    def find(self, attempt_id: str) -> LookupResult:
+        found = super().find(attempt_id)
+        return attrs.evolve(found, provider_id="another") if isinstance(found, Found) else found
 
 
 class GivesAllOneId(RecordingSmsGateway):

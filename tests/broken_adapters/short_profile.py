@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from hypothesis import HealthCheck, Phase, settings
 
 # Loaded before the suites are: they take what is set here.
@@ -15,3 +17,10 @@ settings.register_profile(
     suppress_health_check=[*HealthCheck],
 )
 settings.load_profile("short")
+
+
+def pytest_configure() -> None:
+    """A call that hangs is found out sooner."""
+    from abandoned_booking.testing.contracts import _tools
+
+    _tools.waits_for_another_thread = timedelta(seconds=0.3)

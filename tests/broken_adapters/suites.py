@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +12,16 @@ from typing import Any
 
 import attrs
 import pytest
-from broken_adapters import durable, emails, others, registers, stores
+from broken_adapters import (
+    capabilities,
+    durable,
+    emails,
+    finding,
+    others,
+    registers,
+    stores,
+    writing,
+)
 from kit.file_registers import FileCalendar, FileClients, FileCredits, FileLeads
 
 from abandoned_booking import testing
@@ -24,9 +33,6 @@ from abandoned_booking.stores.memory import (
     MemoryStore,
     MemorySuppressions,
 )
-from abandoned_booking.testing.contracts import _tools
-
-_tools.waits_for_another_thread = timedelta(seconds=0.3)
 
 _SLOTS = tuple(Slot(at=datetime(2031, 6, 2, 12 + hour, tzinfo=UTC)) for hour in range(8))
 
@@ -161,6 +167,6 @@ def _suite(adapter: type) -> type:
     return type(f"Test{adapter.__name__}", (subject.contract,), fixtures)
 
 
-for _module in (stores, others, emails, registers, durable):
+for _module in (stores, capabilities, finding, writing, others, emails, registers, durable):
     for _adapter in _adapters(_module):
         globals()[f"Test{_adapter.__name__}"] = _suite(_adapter)

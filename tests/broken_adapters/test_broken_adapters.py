@@ -16,6 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from broken_adapters import suites
+
+from abandoned_booking import testing
 
 fcntl = pytest.importorskip("fcntl")
 
@@ -382,6 +385,199 @@ _FAULTS = (
         "test_several_threads_send_at_the_same_time",
         "returns Accepted, NotSent, Rejected or Unknown",
     ),
+    # ── finding ─────────────────────────────────────────────────────────────────────────────────
+    ("FindsTheNearest", "test_an_unknown_request_is_none", "None if there is none"),
+    ("ForgetsWhoCalls", "test_a_request_comes_back_as_it_was_written", "reserved_"),
+    ("LatestOfAnySession", "test_an_unknown_session_has_no_latest", "the session has no request"),
+    (
+        "LatestThatIsOpen",
+        "test_the_latest_of_a_session_may_be_closed_or_deleted",
+        "deleted and closed ones are included",
+    ),
+    (
+        "FindsByPhoneOnly",
+        "test_a_person_is_found_by_client_id_phone_and_email",
+        "shares the client_id, or the phone, or the email_key",
+    ),
+    (
+        "FindsTheClosed",
+        "test_only_open_requests_are_found_deleted_ones_too",
+        "those in Abandoned or Contacted",
+    ),
+    (
+        "FindsThePersonEverywhere",
+        "test_a_person_is_known_to_each_business_apart",
+        "too many values to unpack",
+    ),
+    (
+        "FindsThePersonAdded",
+        "test_a_person_is_found_by_what_was_last_saved",
+        "what was last written decides",
+    ),
+    (
+        "ComparesPhonesAsTyped",
+        "test_a_phone_is_compared_as_parsed_not_as_typed",
+        "compared with request.phone.e164",
+    ),
+    (
+        "ListsAtItsOldPlace",
+        "test_a_row_whose_instant_moves_is_found_in_its_new_place",
+        "in its new place, and only there",
+    ),
+    (
+        "ContinuesBehindTheInstant",
+        "test_a_walk_by_cursor_gives_every_row_once_and_in_order[newest-]",
+        "every row once, in the order of paginate",
+    ),
+    (
+        "BreaksTiesAtRandom",
+        "test_newest_come_first_and_ties_by_id",
+        "ties by id, by code points",
+    ),
+    ("RangesWithTheirEnd", "test_ranges_are_half_open", "from <= instant < to"),
+    (
+        "SearchesAsTyped",
+        "test_search_ignores_case_accents_width_and_the_punctuation_of_phones",
+        "whatever its case, accents, width or punctuation",
+    ),
+    (
+        "TakesWordsForOperators",
+        "test_words_of_a_query_language_are_plain_words",
+        "every word of query.text is taken as itself",
+    ),
+    (
+        "CountsThePageOnly",
+        "test_page_and_count_agree_with_the_pure_predicate",
+        "count: what page would find in all",
+    ),
+    (
+        "TalliesNothing",
+        "test_a_tally_is_the_pure_one_to_the_last_figure",
+        "what performance.tally gives",
+    ),
+    # ── writing ─────────────────────────────────────────────────────────────────────────────────
+    ("AddsOver", "test_adding_the_same_id_again_changes_nothing", "a False changes nothing"),
+    (
+        "ChecksThenAdds",
+        "test_of_many_adding_one_session_at_once_exactly_one_wins",
+        "for one session and sequence exactly one is True",
+    ),
+    ("KeepsWhatIsNotGiven", "test_a_save_replaces_every_field", "came back changed"),
+    ("SavesByIdAlone", "test_saves_and_claims_touch_one_business_only", "save: two businesses"),
+    (
+        "LetsErasuresWin",
+        "test_whoever_saves_an_old_version_loses_in_every_order[save and erase]",
+        "A reads, B reads, A saves, B erases: the answer to step 4 is False, not True",
+    ),
+    (
+        "LetsTheFinisherWin",
+        "test_whoever_saves_an_old_version_loses_in_every_order[save and claim]",
+        "save: False if the stored version is not the expected",
+    ),
+    (
+        "LetsBatchesWin",
+        "test_whoever_saves_an_old_version_loses_in_every_order[save and save_many]",
+        "save: False if the stored version is not the expected",
+    ),
+    (
+        "ClaimsWhatIsNeverDue",
+        "test_nothing_is_claimed_when_nothing_is_due[claim_due]",
+        "leaves requests alone whose next_action_at is None",
+    ),
+    (
+        "HandsOutTheOldOne",
+        "test_a_claimed_request_is_as_it_is_after_the_claim[claim_due]",
+        "as after the claim",
+    ),
+    (
+        "HandsOutOnce",
+        "test_a_claimed_request_is_handed_out_again_at_until_and_not_before[claim_due]",
+        "due again at until, and not before",
+    ),
+    (
+        "ClaimsTheOpenOnly",
+        "test_requests_of_all_businesses_and_of_any_status_are_claimed[claim_due]",
+        "next_action_at alone decides",
+    ),
+    (
+        "ClaimsOverSaves",
+        "test_of_a_claim_and_a_save_of_one_version_exactly_one_wins[claim_due]",
+        "exactly one of them happens",
+    ),
+    (
+        "QueuesWhatWasAdded",
+        "test_what_was_last_saved_decides_when_it_is_due[claim_due]",
+        "by the next_action_at last written",
+    ),
+    (
+        "LosesItsPlaceAfterAClaim",
+        "test_any_sequence_of_calls_is_answered_as_by_the_memory_store",
+        "page: the rows of paginate",
+    ),
+    (
+        "ForgetsThePersonOfTheThirdSave",
+        "test_any_sequence_of_calls_is_answered_as_by_the_memory_store",
+        "open_of_person: as the memory store answers",
+    ),
+    (
+        "HandsOutFromMemory",
+        "test_a_second_connection_is_not_handed_out_what_was_claimed[claim_due]",
+        "nobody else is handed out the same",
+    ),
+    # ── ledgers, lists, settings, lookups ───────────────────────────────────────────────────────
+    (
+        "ReservesForEverybody",
+        "test_a_phone_is_reserved_once_within_the_time",
+        "False while another owner's",
+    ),
+    (
+        "RemembersNotWithin",
+        "test_not_within_is_the_callers_each_time",
+        "not_within is that of this call",
+    ),
+    ("NormalizesPhones", "test_phones_are_opaque_keys", "compared as it is"),
+    (
+        "KeepsWhatWasReleased",
+        "test_a_released_phone_is_free_at_once",
+        "gives the reservation back",
+    ),
+    (
+        "MovesTheTimeWhenRefused",
+        "test_any_sequence_of_calls_is_answered_as_by_the_memory_ledger",
+        "whatever came before",
+    ),
+    (
+        "CountsRepeats",
+        "test_any_sequence_of_calls_is_answered_as_by_the_memory_list",
+        "whatever came before",
+    ),
+    (
+        "RemovesTheOnlyOne",
+        "test_removing_a_key_that_is_not_there_changes_nothing",
+        "a key that is not there changes nothing",
+    ),
+    (
+        "WritesTheWholeList",
+        "test_many_adding_at_once_all_get_on_the_list",
+        "whoever adds at the same time",
+    ),
+    ("InventsSettings", "test_an_unknown_business_has_no_settings", "None if there are none"),
+    ("MixesWhatIsPut", "test_many_putting_at_once_leave_one_of_theirs", "one of those"),
+    (
+        "FindsWhatWasNeverSent",
+        "test_a_lookup_finds_what_was_accepted_and_nothing_else",
+        "NotFound for an attempt that was never sent",
+    ),
+    (
+        "FindsAnotherId",
+        "test_a_lookup_finds_what_was_accepted_and_nothing_else",
+        "the id that send gave",
+    ),
+    (
+        "RemembersWhoWasRefused",
+        "test_an_owner_that_was_refused_may_ask_again",
+        "neither credits nor owner",
+    ),
     # ── what only another process can see ────────────────────────────────────────────────────────
     ("AddsLater", "test_what_was_added_outlives_a_sudden_death", "add: what has returned outlives"),
     (
@@ -727,6 +923,10 @@ _FAULTS = (
 )
 
 
+_WRITTEN_IN = (
+    *("stores.py", "capabilities.py", "finding.py", "writing.py", "others.py", "emails.py"),
+    *("registers.py", "durable.py"),
+)
 _PARTS = 2
 """as many runs of pytest as workers may share"""
 
@@ -759,7 +959,7 @@ def _alone(lock: Path, *, waits: bool) -> Iterator[bool]:
 
 
 def _run(faults: tuple[tuple[str, str, str], ...], report: Path) -> None:
-    suites = _HERE / "suites.py"
+    of_suites = _HERE / "suites.py"
     unfinished = report.with_suffix(".unfinished")
     ran = subprocess.run(
         [
@@ -767,7 +967,7 @@ def _run(faults: tuple[tuple[str, str, str], ...], report: Path) -> None:
             *("-p", "broken_adapters.short_profile", "-p", "no:randomly", "-p", "no:xdist"),
             *("-p", "no:cacheprovider", "-q", "--tb=no", "-W", "ignore"),
             *(f"--junitxml={unfinished}", "-o", "python_files=suites.py"),
-            *(f"{suites}::Test{adapter}::{test}" for adapter, test, _ in faults),
+            *(f"{of_suites}::Test{adapter}::{test}" for adapter, test, _ in faults),
         ],
         env={**os.environ, "PYTHONPATH": str(_HERE.parent), "PYTEST_ADDOPTS": ""},
         capture_output=True,
@@ -808,9 +1008,28 @@ def test_what_a_failing_suite_says_shows_nobody(
 def test_every_broken_adapter_is_in_the_table() -> None:
     written = {
         node.name
-        for name in ("stores.py", "others.py", "emails.py", "registers.py", "durable.py")
+        for name in _WRITTEN_IN
         for node in ast.parse((_HERE / name).read_text("utf-8")).body
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     }
-    sound = {"Gap", "BrokenStore", "FileStore", "FileLedger", "FileSuppressions", "FileSettings"}
+    sound = {"Gap", "BrokenStore", "ClaimsByItself"}
+    sound |= {"FileStore", "FileLedger", "FileSuppressions", "FileSettings"}
     assert written - sound == {adapter for adapter, _, _ in _FAULTS}
+
+
+def test_every_test_of_every_contract_finds_some_fault() -> None:
+    """A contract test that no broken adapter fails is worth nothing."""
+    found = {(_contract_of(adapter), test.partition("[")[0]) for adapter, test, _ in _FAULTS}
+    written = {
+        (name, test)
+        for name in testing.__all__
+        if name.endswith("Contract")
+        for test in dir(getattr(testing, name))
+        if test.startswith("test_")
+    }
+    assert not written - found
+
+
+def _contract_of(adapter: str) -> str:
+    suite: type = getattr(suites, f"Test{adapter}")
+    return suite.__mro__[1].__name__

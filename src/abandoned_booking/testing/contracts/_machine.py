@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any, Final, TypeAlias
+from operator import methodcaller
+from typing import Any, Final
 
 import attrs
 from hypothesis import settings
@@ -21,9 +22,18 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from hypothesis.strategies import SearchStrategy
 
-from abandoned_booking.core.listing import ListQuery
-from abandoned_booking.core.model import AbandonedRequest, Person
+from abandoned_booking.core.listing import ListQuery, Sort
+from abandoned_booking.core.model import (
+    AbandonedRequest,
+    BookingForm,
+    Person,
+    Phone,
+    Reason,
+    Route,
+    Status,
+)
 from abandoned_booking.ports import (
     RequestStore,
     SupportsBatchSaves,
@@ -44,21 +54,72 @@ _INSTANT: Final = timedelta(microseconds=1)
 _THE_END: Final = datetime(2900, 1, 1, tzinfo=UTC)
 _EVERYTHING: Final = 1_000
 
+
+def _phone(last: int) -> Phone:
+    return Phone(e164=f"+12125550{last}", region="US", can_text=True, national=f"2125550{last}")
+
+
+def _rarely(*values: object, usually: object) -> SearchStrategy[object]:
+    return st.sampled_from([usually] * 9 + [*values])
+
+
 _days: Final = count(1)
 """examples share a store, and time goes on from one to the next"""
 
-_Member: TypeAlias = tuple[int, AbandonedRequest, timedelta | None]
-_which: Final = st.integers(0, 1)
-"""one of the two businesses of an example"""
+_which: Final = st.sampled_from([0, 0, 0, 1])
+"""one of the two businesses of an example; most is in one, so that its lists have several pages"""
+_known: Final = st.integers(0, 7)
+"""one of the requests that are there; which one, is counted round and round"""
 _dues: Final = st.sampled_from(
     [None, -60 * _MINUTE, -_INSTANT, timedelta(0), _INSTANT, _MINUTE, 60 * _MINUTE]
 )
-_members: Final = st.tuples(_which, strategies.members("-"), _dues)
-_ids: Final = strategies.members("-").map(lambda request: request.id)
 _versions_behind: Final = st.sampled_from([0, 0, 0, 1, -1])
 _limits: Final = st.sampled_from([1, 2, 99])
-_emails: Final = st.sampled_from([None, "ann@example.com", "Bob@Example.com"])
-_people: Final = st.builds(Person, client_id=st.none() | strategies.ids(), email=_emails)
+_forms: Final = st.builds(
+    BookingForm,
+    person=st.builds(
+        Person,
+        first_name=st.sampled_from(["Ann", "Anna", "Bo", None]),
+        email=st.sampled_from([None, "ann@example.com", "Bo@Example.com"]),
+    ),
+)
+_contents: Final = strategies.members(
+    "-",
+    session_id=st.sampled_from("stuvwxyzST"),
+    form=_forms,
+    client_id=st.sampled_from([None, "c1", "c2", "C1"]),
+    phone=st.none() | st.sampled_from([_phone(100), _phone(101)]),
+    listed_at=st.just(LEFT_AT),
+    status=_rarely(Status.CONTACTED, *Status, usually=Status.ABANDONED),
+    route=_rarely(Route.LEADS, usually=Route.LIST),
+    withheld=_rarely((Reason.BLOCKED,), usually=()),
+    deleted_at=_rarely(LEFT_AT, usually=None),
+    erased_at=_rarely(LEFT_AT, usually=None),
+)
+_lists: Final = st.builds(
+    ListQuery,
+    statuses=st.sampled_from([frozenset[Status](), frozenset({Status.ABANDONED})]),
+    text=st.sampled_from(["", "", "ann", "an", "Bo"]),
+    sort=st.sampled_from(Sort),
+    limit=st.integers(1, 2),
+    deleted=_rarely(True, usually=False),
+    count_up_to=st.sampled_from([None, None, 1, 3]),
+)
+
+
+@attrs.frozen
+class _Content:
+    """What a request is to be; its business and the instant at which it is due come with it."""
+
+    request: AbandonedRequest
+    due_in: timedelta | None
+
+
+_changes: Final = st.builds(_Content, _contents, _dues)
+
+
+def _id_of(content: _Content) -> str:
+    return content.request.id
 
 
 class RequestStoreMachine(RuleBasedStateMachine):
@@ -73,104 +134,55 @@ class RequestStoreMachine(RuleBasedStateMachine):
         self.beside = MemoryStore()
         self.businesses = (new_business(), new_business())
         self.now = LEFT_AT + timedelta(days=next(_days))
-        self.asked: tuple[str, ListQuery] | None = None
+        self.asked = (self.businesses[0], ListQuery(statuses=frozenset(), limit=1))
 
     # ── writing ─────────────────────────────────────────────────────────────────────────────────
 
-    @initialize(members=st.lists(_members, max_size=5))
-    def begin(self, members: list[_Member]) -> None:
-        for member in members:
-            self.add(member)
+    @initialize(contents=st.lists(_changes, min_size=4, max_size=7, unique_by=_id_of))
+    def begin(self, contents: list[_Content]) -> None:
+        for nth, content in enumerate(contents):
+            self.add(nth % 4 // 3, content)
 
-    @rule(member=_members)
-    def add(self, member: _Member) -> None:
-        request = self._placed(member)
+    @rule(which=_which, content=_changes)
+    def add(self, which: int, content: _Content) -> None:
+        request = self._made(content, business_id=self.businesses[which])
+        if self.beside.get(request.business_id, request.id) is None:
+            version = request.version
+            self._both("save", lambda store: store.save(request, expected_version=version))
         self._both("add", lambda store: store.add(request))
 
-    @rule(member=_members, behind=_versions_behind)
-    def save(self, member: _Member, behind: int) -> None:
-        request, version = self._changed(member, behind)
+    @rule(nth=_known, content=_changes, behind=_versions_behind)
+    def save(self, nth: int, content: _Content, behind: int) -> None:
+        request, version = self._changed(nth, content, behind)
         self._both("save", lambda store: store.save(request, expected_version=version))
-        self.get(member[0], request.id)
+        self._one("save", lambda store: store.get(request.business_id, request.id))
 
     @precondition(lambda self: isinstance(self.store, SupportsBatchSaves))
-    @rule(changes=st.lists(st.tuples(_members, _versions_behind), max_size=4))
-    def save_many(self, changes: list[tuple[_Member, int]]) -> None:
-        batch = [self._changed(member, behind) for member, behind in changes]
+    @rule(changes=st.lists(st.tuples(_known, _changes, _versions_behind), max_size=4))
+    def save_many(self, changes: list[tuple[int, _Content, int]]) -> None:
+        batch = [self._changed(*change) for change in changes]
         if len({(request.business_id, request.id) for request, _ in batch}) < len(batch):
             # Of two changes to one request only one can be True; which is the store's choice.
             batch = batch[:1]
         self._both("save_many", lambda store: list(store.save_many(batch)))
 
-    @rule(limit=_limits, for_minutes=st.sampled_from([2, 60]))
-    def claim(self, limit: int, for_minutes: int) -> None:
-        until = self.now + for_minutes * _MINUTE
-        due, found = self._due(), self.store.claim_due(now=self.now, until=until, limit=limit)
-        # Those of one instant come in any order, so the memory store follows.
-        in_order = [request.next_action_at for request in due][: len(found)]
-        before = {(request.business_id, request.id): request for request in due}
-        line = "claim_due: at most limit requests, the earliest first"
-        assert len(found) <= limit, line
-        claimed = [before.get((request.business_id, request.id)) for request in found]
-        assert [request and request.next_action_at for request in claimed] == in_order, line
-        assert found or not due, "claim_due: none only if it saw none that it could claim"
-        self._follow(found, until, "claim_due")
-
-    @precondition(lambda self: isinstance(self.store, SupportsFairClaims))
-    @rule(limit=_limits)
-    def claim_fairly(self, limit: int) -> None:
-        # Fair claims may go by a picture of what is due that is a few seconds old.
-        self.now += _MINUTE
-        until = self.now + 60 * _MINUTE
-        due = {(r.business_id, r.id): r for r in self._due()}
-        found = self.store.claim_due_fairly(now=self.now, until=until, limit=limit)
-        assert len(found) <= limit, "claim_due_fairly: at most limit requests"
-        line = "claim_due_fairly: none only if it saw none that it could claim"
-        assert found or not due, line
-        line = "claim_due_fairly: a due request of every business, before a second one of any"
-        owners = {business_id for business_id, _ in due}
-        had_a_turn = {request.business_id for request in found}
-        assert len(had_a_turn) == min(len(found), len(owners)), line
-        for request in found:
-            assert (request.business_id, request.id) in due, "claim_due_fairly: those that are due"
-        self._follow(found, until, "claim_due_fairly")
-
-    @rule(minutes=st.sampled_from([1, 59, 60, 600]))
-    def time_passes(self, minutes: int) -> None:
+    @rule(minutes=st.sampled_from([1, 59, 60, 600]), limit=_limits, fairly=st.booleans())
+    def claim(self, minutes: int, limit: int, fairly: bool) -> None:
+        # A minute at least: fair claims may go by a picture of the queue that is seconds old.
         self.now += minutes * _MINUTE
+        asked: dict[str, Any] = {"now": self.now, "until": self.now + 60 * _MINUTE, "limit": limit}
+        if fairly and isinstance(self.store, SupportsFairClaims):
+            self._handed_out(self.store.claim_due_fairly(**asked), **asked, way="claim_due_fairly")
+        else:
+            self._handed_out(self.store.claim_due(**asked), **asked, way="claim_due")
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────
 
-    @rule(which=_which, request_id=_ids)
-    def get(self, which: int, request_id: str) -> None:
-        self._one("get", lambda store: store.get(self.businesses[which], request_id))
-
-    @rule(which=_which, session_id=st.sampled_from("sSt"))
-    def latest_of_session(self, which: int, session_id: str) -> None:
-        business_id = self.businesses[which]
-        line = "latest_of_session"
-        self._one(line, lambda store: store.latest_of_session(business_id, session_id))
-
-    @rule(which=_which, person=_people, phone_of=_ids)
-    def people(self, which: int, person: Person, phone_of: str) -> None:
-        business_id = self.businesses[which]
-        known = self.beside.get(business_id, phone_of)
-        if known is not None and known.phone is not None:
-            person = attrs.evolve(person, phone=known.phone.e164)
-        self._all("open_of_person", lambda store: store.open_of_person(business_id, person))
-        if isinstance(self.store, SupportsPersonSearch):
-            self._all("all_of_person", lambda store: store.all_of_person(business_id, person))
-
-    @rule(which=_which, query=strategies.queries())
-    def page_and_count(self, which: int, query: ListQuery) -> None:
-        self.asked = (self.businesses[which], query)
-        self.next_page()
-
-    @precondition(lambda self: self.asked is not None)
-    @rule()
-    def next_page(self) -> None:
-        """The page behind the one before, whatever was written since."""
-        assert self.asked is not None
+    @rule(which=_which, query=st.none() | _lists)
+    def page(self, which: int, query: ListQuery | None) -> None:
+        """A first page; or, with no query, the page behind the one before it."""
+        if query is not None:
+            self.asked = (self.businesses[which], query)
         business_id, query = self.asked
         self._both("count", lambda store: store.count(business_id, query, now=self.now))
         page = self.store.page(business_id, query, now=self.now)
@@ -182,17 +194,28 @@ class RequestStoreMachine(RuleBasedStateMachine):
         assert page.next_cursor == expected.next_cursor, "page: the cursor of paginate"
         self.asked = (business_id, attrs.evolve(query, cursor=page.next_cursor))
 
-    @rule(which=_which)
-    def stream(self, which: int) -> None:
-        self._all("stream", lambda store: store.stream(self.businesses[which]))
-
-    @precondition(lambda self: isinstance(self.store, SupportsExpiry))
-    @rule(which=_which, request_id=_ids, later=st.sampled_from([timedelta(0), _INSTANT]))
-    def abandoned_before(self, which: int, request_id: str, later: timedelta) -> None:
-        business_id = self.businesses[which]
-        known = self.beside.get(business_id, request_id)
-        before = (known.abandoned_at if known else self.now) + later
-        self._all("abandoned_before", lambda store: store.abandoned_before(business_id, before))
+    @rule(nth=_known, by=st.sets(st.sampled_from(["client_id", "phone", "email"]), min_size=1))
+    def look(self, nth: int, by: set[str]) -> None:
+        """Everything that finds a request one by one, asked for one that is there."""
+        known = self._known(nth)
+        for business_id in self.businesses:
+            # The other business has a request of that id, and of that session, of its own, or none.
+            self._one("get", methodcaller("get", business_id, known.id))
+            latest = methodcaller("latest_of_session", business_id, known.session_id)
+            self._one("latest_of_session", latest)
+        ways = {
+            "client_id": known.client_id,
+            "phone": known.phone.e164 if known.phone else None,
+            "email": known.form.person.email,
+        }
+        person = Person(**{way: ways[way] for way in by})
+        self._all("open_of_person", lambda s: s.open_of_person(known.business_id, person))
+        if isinstance(self.store, SupportsPersonSearch):
+            self._all("all_of_person", lambda s: s.all_of_person(known.business_id, person))
+        self._all("stream", lambda s: s.stream(known.business_id))
+        if isinstance(self.store, SupportsExpiry):
+            before = known.abandoned_at + len(by) * _INSTANT
+            self._all("abandoned_before", lambda s: s.abandoned_before(known.business_id, before))
 
     def teardown(self) -> None:
         for _ in range(_EVERYTHING):
@@ -202,19 +225,23 @@ class RequestStoreMachine(RuleBasedStateMachine):
 
     # ── both stores ─────────────────────────────────────────────────────────────────────────────
 
-    def _placed(self, member: _Member) -> AbandonedRequest:
-        which, request, due = member
-        at = None if due is None else self.now + due
-        return attrs.evolve(request, business_id=self.businesses[which], next_action_at=at)
+    def _known(self, nth: int) -> AbandonedRequest:
+        every = self._everything()
+        return every[nth % len(every)]
 
-    def _changed(self, member: _Member, behind: int) -> tuple[AbandonedRequest, int]:
-        """A change that keeps the keys of the stored request, and the version it expects."""
-        request = self._placed(member)
-        stored = self.beside.get(request.business_id, request.id)
-        if stored is None:
-            return request, request.version
-        changed = attrs.evolve(request, session_id=stored.session_id, sequence=stored.sequence)
-        return changed, stored.version - behind
+    def _everything(self) -> list[AbandonedRequest]:
+        return [r for business_id in self.businesses for r in self.beside.stream(business_id)]
+
+    def _made(self, content: _Content, **key: Any) -> AbandonedRequest:
+        at = None if content.due_in is None else self.now + content.due_in
+        return attrs.evolve(content.request, next_action_at=at, **key)
+
+    def _changed(self, nth: int, content: _Content, behind: int) -> tuple[AbandonedRequest, int]:
+        """A change to a request that is there, and the version that it expects."""
+        known = self._known(nth)
+        names = ("business_id", "id", "session_id", "sequence")
+        key = {name: getattr(known, name) for name in names}
+        return self._made(content, **key), known.version - behind
 
     def _both(self, what: str, call: Callable[[Any], object]) -> None:
         answer, expected = call(self.store), call(self.beside)
@@ -238,24 +265,40 @@ class RequestStoreMachine(RuleBasedStateMachine):
         for one, two in zip(read, right, strict=True):
             assert_same(one, two, line)
 
-    def _due(self) -> list[AbandonedRequest]:
-        """What can be claimed now, the earliest first."""
-        every = [r for business_id in self.businesses for r in self.beside.stream(business_id)]
-        due = [(r.next_action_at, nth) for nth, r in enumerate(every) if r.next_action_at]
-        return [every[nth] for at, nth in sorted(due) if at <= self.now]
-
-    def _follow(self, found: Sequence[AbandonedRequest], until: datetime, what: str) -> None:
-        """Claim the same on the memory store."""
-        for request in found:
-            before = self.beside.get(request.business_id, request.id)
-            assert before is not None, f"{what}: those that are due"
-            after = attrs.evolve(before, next_action_at=until)
-            self.beside.save(after, expected_version=before.version)
-            right = self.beside.get(request.business_id, request.id)
-            assert right is not None, f"{what}: those that are due"
-            line = f"{what}: as after the claim, next_action_at == until, version + 1"
+    def _handed_out(
+        self,
+        found: Sequence[AbandonedRequest],
+        *,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        way: str,
+    ) -> None:
+        """Those that may be handed out were; the memory store follows, as ties have no order."""
+        due = [r for r in self._everything() if r.next_action_at and r.next_action_at <= now]
+        before = {(r.business_id, r.id): r for r in due}
+        assert len(found) <= limit, f"{way}: at most limit requests"
+        assert found or not due, f"{way}: none only if it saw none that it could claim"
+        claimed = [before.get((request.business_id, request.id)) for request in found]
+        assert None not in claimed, f"{way}: those whose next_action_at is at or before now"
+        if way == "claim_due":
+            instants = [request.next_action_at for request in claimed if request]
+            earliest = sorted(r.next_action_at for r in due if r.next_action_at)
+            assert instants == earliest[: len(found)], f"{way}: the earliest first"
+        else:
+            had_a_turn = {request.business_id for request in found}
+            of_all = {request.business_id for request in due}
+            line = f"{way}: a due request of every business, before a second one of any"
+            assert len(had_a_turn) == min(len(found), len(of_all)), line
+        for request, known in zip(found, claimed, strict=True):
+            assert known is not None, f"{way}: each due request goes to one caller only"
+            after = attrs.evolve(known, next_action_at=until)
+            line = f"{way}: each due request once"
+            assert self.beside.save(after, expected_version=known.version), line
+            right = attrs.evolve(after, version=known.version + 1)
+            line = f"{way}: as after the claim, next_action_at == until, version + 1"
             assert_same(request, right, line)
-            assert_same(self.store.get(request.business_id, request.id), right, line)
+            assert_same(self.store.get(known.business_id, known.id), right, line)
 
 
 class AnySequence:
