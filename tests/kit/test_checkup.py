@@ -712,7 +712,7 @@ def test_every_capability_of_the_ports_has_its_price() -> None:
 
 def test_every_part_of_the_wiring_is_looked_at() -> None:
     names = {field.name for field in attrs.fields(type(wired()._parts))}
-    not_parts = {"on_event", "has_feature", "is_reachable", "secret"}
+    not_parts = {"on_event", "has_feature", "is_reachable", "secret", "saves"}
     assert {*check_up(wired()).parts} == names - not_parts
 
 
