@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 import attrs
 import pytest
+from hypothesis import settings
 
 from abandoned_booking import testing
 from abandoned_booking.core.listing import is_listed, search_text
@@ -24,7 +26,14 @@ from abandoned_booking.ports import (
     Rejected,
     SendResult,
     SmsGateway,
+    SupportsBatchSaves,
+    SupportsErasure,
+    SupportsExpiry,
+    SupportsFairClaims,
     SupportsLookup,
+    SupportsOpenSlots,
+    SupportsPersonSearch,
+    SupportsTally,
     Unknown,
 )
 from abandoned_booking.testing import (
@@ -35,6 +44,7 @@ from abandoned_booking.testing import (
     SmsGatewayContract,
     a_request,
 )
+from abandoned_booking.testing.contracts import _tools
 from abandoned_booking.testing.gateway import Scripted
 
 _TIMEOUT = timedelta(seconds=5)
@@ -156,6 +166,34 @@ def test_a_request_follows_what_is_changed() -> None:
     assert moved.session_id != usual.session_id
     assert a_request(form=BookingForm(person=Person(first_name="Bo"))).phone is None
     assert a_request(session_id="s", listed_at=_START).listed_at == _START
+
+
+@pytest.mark.parametrize(
+    ("protocol", "told"),
+    [
+        (SupportsBatchSaves, "does not claim SupportsBatchSaves: it has no save_many"),
+        (SupportsErasure, "does not claim SupportsErasure: it has no erase_traces"),
+        (SupportsExpiry, "does not claim SupportsExpiry: it has no abandoned_before"),
+        (SupportsFairClaims, "does not claim SupportsFairClaims: it has no claim_due_fairly"),
+        (SupportsLookup, "does not claim SupportsLookup: it has no find"),
+        (SupportsOpenSlots, "does not claim SupportsOpenSlots: it has no open_slots"),
+        (SupportsPersonSearch, "does not claim SupportsPersonSearch: it has no all_of_person"),
+        (SupportsTally, "does not claim SupportsTally: it has no tally"),
+    ],
+)
+def test_a_missing_ability_is_skipped_by_its_name(
+    protocol: Callable[..., object], told: str
+) -> None:
+    with pytest.raises(pytest.skip.Exception, match=f"^the adapter {told}$"):
+        _tools.claimed(object(), protocol, what="adapter")
+
+
+def test_a_dear_test_tries_no_more_than_the_hosts_profile_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for of_the_host, tried in ((7, 7), (25, 25), (1_000, 25)):
+        monkeypatch.setattr(_tools, "generated", settings(max_examples=of_the_host))
+        assert _tools.fewer(25).max_examples == tried
 
 
 def test_every_name_of_the_kit_is_there() -> None:

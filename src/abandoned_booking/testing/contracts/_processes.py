@@ -29,6 +29,7 @@ Task: TypeAlias = Callable[[Any, str], Iterator[object]]
 """what a process does with its adapter under a name; see :mod:`._tasks`"""
 
 PROCESSES: Final = 2
+"""how many race"""
 _WRITERS: Final = 3
 """threads of a process that is killed: whenever one of them has returned, others are in a call"""
 _MOMENTS: Final = (1, 8)
@@ -82,7 +83,7 @@ class Dead:
     """what it told before: the calls that had returned, and no others"""
 
 
-def killed_after(task: Task, reopen: Reopen, what: str) -> Iterator[Dead]:
+def killed_after(task: Task, reopen: Reopen, what: str) -> list[Dead]:
     """Kill processes in the middle of an endless task, each a little later than the one before."""
     with ExitStack() as stack:
         started = {}
@@ -90,10 +91,12 @@ def killed_after(task: Task, reopen: Reopen, what: str) -> Iterator[Dead]:
             names = tuple(f"{moment}-{writer}" for writer in range(_WRITERS))
             process = _Process.started(task, _reopening(reopen, what), names)
             started[moment] = (names, stack.enter_context(process))
+        dead = []
         for moment, (names, running) in started.items():
             running.waits_ready()
             running.goes()
-            yield Dead(names, running.told_until_it_is_killed(after=moment))
+            dead.append(Dead(names, running.told_until_it_is_killed(after=moment)))
+        return dead
 
 
 class _Process:

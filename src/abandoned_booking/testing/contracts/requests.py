@@ -122,6 +122,11 @@ class RequestStoreContract(
     """Everything that :class:`~abandoned_booking.ports.RequestStore` promises.
 
     Subclass it and give the fixture ``store``: a new, empty store for each test (scope
-    ``function``), usable from several threads. What it may have beyond the port
-    (``SupportsPersonSearch``, ``SupportsExpiry``, ``SupportsErasure``) is tested if it is there.
+    ``function``), usable from several threads. Give ``reopen`` too if other processes can open the
+    same data: then it is read through a second connection, raced for by several processes, and
+    read again after processes were killed in the middle of writes.
+
+    What a store may have beyond the port (``SupportsBatchSaves``, ``SupportsFairClaims``,
+    ``SupportsPersonSearch``, ``SupportsExpiry``, ``SupportsErasure``, ``SupportsTally``) is tested
+    if it is there.
     """
