@@ -9,10 +9,10 @@ raised while the driver's is being handled.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from time import monotonic, sleep
 from typing import Final, TypeVar
 
 import sqlalchemy as sa
@@ -173,7 +173,7 @@ class _Tries:
         self.has_looked = False
         """at the tables, in this try"""
         self.may_be_done = False
-        self._ends_at = time.monotonic() + retry_for
+        self._ends_at = monotonic() + retry_for
         self._pause = _FIRST_PAUSE
 
     def begin(self) -> None:
@@ -185,7 +185,7 @@ class _Tries:
             self.may_be_done = True
         if failure.kind is Kind.NO_TABLES and not self.has_looked:
             return  # to look again, which tells more
-        if not failure.is_passing or time.monotonic() > self._ends_at:
+        if not failure.is_passing or monotonic() > self._ends_at:
             raise failure.error(may_be_done=self.may_be_done)
-        time.sleep(self._pause)
+        sleep(self._pause)
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)

@@ -21,6 +21,13 @@ from abandoned_booking.stores.sqlalchemy._types import is_mysql
 __all__ = ["engine_for", "left_to_the_parent", "own", "refuse_unusable", "url_of"]
 
 _WAYS: Final = "postgresql+psycopg://, mariadb+pymysql://, mysql+pymysql:// or sqlite:///"
+_DRIVERS: Final = {
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "mariadb": "mariadb+pymysql",
+    "mysql": "mysql+pymysql",
+}
+"""for URLs that name none, as other programs write them"""
 _CONNECT_WITHIN_SECONDS: Final = 10
 _UNANSWERED_SECONDS: Final = 30
 """after which a server that does not answer any more counts as gone"""
@@ -33,6 +40,7 @@ def engine_for(url: str | sa.URL) -> sa.Engine:
     """An engine for a database URL. Raises :class:`StoreError` if there can be none."""
     try:
         made = sa.make_url(url)
+        made = made.set(drivername=_DRIVERS.get(made.drivername, made.drivername))
         return sa.create_engine(made, connect_args=_patience(made), hide_parameters=True)
     except exc.NoSuchModuleError:
         problem = f"there is no database of that kind; use {_WAYS}"
@@ -46,7 +54,7 @@ def engine_for(url: str | sa.URL) -> sa.Engine:
 
 def _patience(url: sa.URL) -> dict[str, Any]:
     """How long a server may not answer, where the driver would wait for hours."""
-    if url.drivername not in {"postgresql+psycopg", "postgresql"}:
+    if url.drivername != "postgresql+psycopg":
         return {}
     patience = {
         "connect_timeout": _CONNECT_WITHIN_SECONDS,
@@ -73,8 +81,9 @@ def refuse_unusable(engine: object) -> None:
     """Raises :class:`StoreError` unless the store can keep its promises on this engine."""
     if not isinstance(engine, sa.Engine):
         raise StoreError(
-            f"SqlAlchemyStore works on an Engine, not on {_a(engine)}: what it commits must not "
-            f"hang on a transaction of yours; {_instead_of(engine)}"
+            f"SqlAlchemyStore needs an Engine, and was given something of type "
+            f"{type(engine).__name__}: what it commits must not hang on a transaction of yours; "
+            f"{_instead_of(engine)}"
         )
     if engine.dialect.is_async:
         raise StoreError(
@@ -84,11 +93,6 @@ def refuse_unusable(engine: object) -> None:
         )
     _refuse_other_databases(engine.dialect)
     _refuse_shared_connections(engine)
-
-
-def _a(given: object) -> str:
-    kind = type(given).__name__
-    return f"an {kind}" if kind[0] in "AEIOU" else f"a {kind}"
 
 
 def _instead_of(given: object) -> str:
@@ -135,8 +139,8 @@ def _is_in_memory(engine: sa.Engine) -> bool:
 
 
 def url_of(engine: sa.Engine) -> str:
-    """Where it leads, without password and options."""
-    return engine.url.set(password=None, query={}).render_as_string()
+    """Where it leads, with neither password nor options."""
+    return engine.url.set(query={}).render_as_string()
 
 
 def own(engine: sa.Engine) -> sa.Engine:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
@@ -68,11 +68,22 @@ class Exact(sa.types.TypeDecorator[str]):
         return dialect.type_descriptor(sa.String(length))
 
 
+_MEDIUM: Final = 2**24 - 1
+"""bytes of MySQL's MEDIUMTEXT; a server that is sent more than it takes closes the connection"""
+
+
 class Document(sa.types.TypeDecorator[str]):
     """JSON as text: the library's codec reads and writes it, no database looks into it."""
 
     impl = sa.Text
     cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        if value is not None and is_mysql(dialect) and 4 * len(value) > _MEDIUM:
+            size = len(value.encode())
+            if size > _MEDIUM:
+                raise OverflowError(f"a document of {size} bytes")
+        return value
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
         if is_mysql(dialect):
