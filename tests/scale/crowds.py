@@ -10,9 +10,8 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from abandoned_booking.core.model import AbandonedRequest
 from abandoned_booking.stores.sqlalchemy import SqlAlchemyStore
-from abandoned_booking.stores.sqlalchemy._rows import Change
+from abandoned_booking.stores.sqlalchemy._types import Document, Exact
 from abandoned_booking.testing import a_request
 
 __all__ = ["Crowd", "fill"]
@@ -42,33 +41,19 @@ def fill(
 
     ``only_queue`` leaves the other tables out: quick, and all that a look at the queue sees.
     """
-    like = a_request(business_id=_BUSINESS, id=_ID, **changes)
+    tables, engine = store.tables, store._database.engine
     one_by_one = _one_by_one(list(crowds))
-    engine = store._database.engine
+    assert store.add(a_request(business_id=_BUSINESS, id=_ID, **changes))
     with engine.begin() as connection:
-        for table, values in _rows_of(store, like):
-            if only_queue and table is not store.tables.queue:
-                continue
-            shown = [_expression(table.c[name], value, one_by_one) for name, value in values]
-            names = [name for name, _ in values]
-            connection.execute(sa.insert(table).from_select(names, sa.select(*shown)))
+        for table in (tables.requests, tables.queue, tables.documents, tables.search):
+            is_model = sa.and_(table.c.business_id == _BUSINESS, table.c.id == _ID)
+            if table is tables.queue or not only_queue:
+                own = [_own(column, one_by_one) for column in table.c]
+                copies = sa.select(*own).select_from(table.join(one_by_one, is_model))
+                connection.execute(sa.insert(table).from_select(table.c.keys(), copies))
+            connection.execute(sa.delete(table).where(is_model))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM ANALYZE")
-
-
-def _rows_of(
-    store: SqlAlchemyStore, like: AbandonedRequest
-) -> list[tuple[sa.Table, list[tuple[str, Any]]]]:
-    change, tables = Change.adding(like, grams=True), store.tables
-    key = {"business_id": _BUSINESS, "id": _ID}
-    queued = {"version": 1, "next_action_at": None, "write_id": 0}
-    rows: list[tuple[sa.Table, dict[str, Any]]] = [
-        (tables.requests, change.listed),
-        (tables.queue, queued),
-        (tables.documents, {"document": change.document}),
-        (tables.search, change.searched),
-    ]
-    return [(table, [*(key | values).items()]) for table, values in rows]
 
 
 def _one_by_one(crowds: list[Crowd]) -> sa.Subquery:
@@ -104,17 +89,13 @@ def _one_by_one(crowds: list[Crowd]) -> sa.Subquery:
     )
 
 
-def _expression(
-    column: sa.Column[Any], value: Any, one_by_one: sa.Subquery
-) -> sa.ColumnElement[Any]:
+def _own(column: sa.Column[Any], one_by_one: sa.Subquery) -> sa.ColumnElement[Any]:
     """A value of the model, with what is each one's own put in."""
     if column.name in one_by_one.c:
         return one_by_one.c[column.name]
-    shown: sa.ColumnElement[Any] = sa.literal(value, column.type)
-    if not isinstance(value, str):
-        return shown
-    own = {_BUSINESS: "business_id", _ID: "id", _DIGITS: "digits"}
-    for told, name in own.items():
-        if told in value:
-            shown = sa.func.replace(shown, told, one_by_one.c[name])
+    if not isinstance(column.type, Document | Exact):
+        return column
+    shown: sa.ColumnElement[Any] = column
+    for told, name in {_BUSINESS: "business_id", _ID: "id", _DIGITS: "digits"}.items():
+        shown = sa.func.replace(shown, told, one_by_one.c[name])
     return shown

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import sqlalchemy as sa
 
 __all__ = ["Plan", "Sent", "explained", "listened"]
+
+_OF_TABLES: Final = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
 
 @attrs.frozen
@@ -32,15 +34,16 @@ class Plan:
 
 @contextmanager
 def listened(engine: sa.Engine) -> Iterator[list[Sent]]:
-    """What is sent through the engine while the block runs; without the EXPLAIN with which the
-    queue looks why it was slow: only a busy machine knows when it does.
+    """What is asked of the tables through the engine while the block runs.
+
+    Not what a store asks about itself: why it was slow (EXPLAIN), how the server is set (SHOW).
     """
     sent: list[Sent] = []
 
     def hear(
         connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
     ) -> None:
-        if not statement.startswith("EXPLAIN"):
+        if statement.startswith(_OF_TABLES):
             sent.append(Sent(statement, parameters))
 
     sa.event.listen(engine, "before_cursor_execute", hear)

@@ -156,8 +156,12 @@ def test_nothing_is_claimed_only_if_nothing_is_due(
 
 
 @pytest.fixture
-def store(empty_postgres: sa.Engine) -> SqlAlchemyStore:
-    return on(empty_postgres)
+def store(empty_postgres: sa.Engine) -> Iterator[SqlAlchemyStore]:
+    """It gives up rather than wait for a lock that a test holds."""
+    options = {"options": "-c lock_timeout=3s"}
+    engine = sa.create_engine(empty_postgres.url, connect_args=options)
+    yield on(engine)
+    engine.dispose()
 
 
 @pytest.mark.parametrize("way", ["claim_due", "claim_due_fairly"])
