@@ -137,7 +137,11 @@ def test_alembic_finds_no_difference_to_the_tables_of_the_store(engine: sa.Engin
     upgrade(engine)
     metadata = SqlAlchemyStore(engine).tables.requests.metadata
     with engine.connect() as connection:
-        options = {"version_table": "abandoned_booking_alembic_version"}
+        options = {
+            "version_table": "abandoned_booking_alembic_version",
+            # SQLite's full-text index keeps tables of its own, which no MetaData knows.
+            "include_name": lambda name, kind, _: kind != "table" or "search_grams" not in name,
+        }
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
 

@@ -61,13 +61,17 @@ CREATE TABLE abandoned_booking_documents (
 );
 
 CREATE TABLE abandoned_booking_search (
+    number INTEGER NOT NULL, 
     business_id VARCHAR(200) NOT NULL, 
     id VARCHAR(200) NOT NULL, 
     abandoned_at DATETIME NOT NULL, 
     name VARCHAR NOT NULL, 
     text VARCHAR NOT NULL, 
-    PRIMARY KEY (business_id, id)
+    grams TEXT NOT NULL, 
+    PRIMARY KEY (number)
 );
+
+CREATE UNIQUE INDEX abandoned_booking_search_key ON abandoned_booking_search (business_id, id);
 
 CREATE INDEX abandoned_booking_search_newest ON abandoned_booking_search (business_id, abandoned_at DESC, id);
 
@@ -90,6 +94,14 @@ CREATE TABLE abandoned_booking_reservations (
     at DATETIME NOT NULL, 
     PRIMARY KEY (business_id, phone)
 );
+
+CREATE VIRTUAL TABLE "abandoned_booking_search_grams" USING fts5 (grams, content = 'abandoned_booking_search', content_rowid = 'number', tokenize = 'ascii', detail = none, columnsize = 0);
+
+CREATE TRIGGER "abandoned_booking_search_added" AFTER INSERT ON "abandoned_booking_search" BEGIN INSERT INTO "abandoned_booking_search_grams" (rowid, grams) VALUES (new.number, new.grams); END;
+
+CREATE TRIGGER "abandoned_booking_search_removed" AFTER DELETE ON "abandoned_booking_search" BEGIN INSERT INTO "abandoned_booking_search_grams" ("abandoned_booking_search_grams", rowid, grams) VALUES ('delete', old.number, old.grams); END;
+
+CREATE TRIGGER "abandoned_booking_search_changed" AFTER UPDATE OF grams ON "abandoned_booking_search" WHEN old.grams IS NOT new.grams BEGIN INSERT INTO "abandoned_booking_search_grams" ("abandoned_booking_search_grams", rowid, grams) VALUES ('delete', old.number, old.grams); INSERT INTO "abandoned_booking_search_grams" (rowid, grams) VALUES (new.number, new.grams); END;
 
 INSERT INTO abandoned_booking_schema_version (version, needs) VALUES (1, 1);
 

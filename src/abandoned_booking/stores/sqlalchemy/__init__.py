@@ -40,6 +40,7 @@ except ModuleNotFoundError as error:
 from abandoned_booking.stores.sqlalchemy import _setup
 from abandoned_booking.stores.sqlalchemy._connections import Database
 from abandoned_booking.stores.sqlalchemy._engines import url_of
+from abandoned_booking.stores.sqlalchemy._grams import gram_index_of
 from abandoned_booking.stores.sqlalchemy._query import Finding
 from abandoned_booking.stores.sqlalchemy._queue import Queue
 from abandoned_booking.stores.sqlalchemy._registers import (
@@ -99,7 +100,8 @@ class SqlAlchemyStore:
             engine, metadata=metadata, schema=schema, prefix=table_prefix
         )
         self._database = database
-        self._has_grams = database.dialect == "postgresql"
+        self._grams = gram_index_of(database.dialect)
+        self._is_indexed: bool | None = None
         self._reading = Reading(self.tables)
         self._writes = writes_of(database, self.tables)
         self._queue = Queue(database, self.tables, skip_locked=skip_locked)
@@ -154,7 +156,7 @@ class SqlAlchemyStore:
     # ── one request ─────────────────────────────────────────────────────────────────────────────
 
     def add(self, request: AbandonedRequest) -> bool:
-        added = self._writes.add(Change.adding(request, grams=self._has_grams))
+        added = self._writes.add(Change.adding(request, grams=self._grams))
         self._queue.saw(request.next_action_at)
         return added
 
@@ -215,7 +217,7 @@ class SqlAlchemyStore:
 
     def _save(self, changes: Sequence[tuple[AbandonedRequest, int]]) -> list[bool]:
         prepared = [
-            Change.saving(request, expected, grams=self._has_grams) for request, expected in changes
+            Change.saving(request, expected, grams=self._grams) for request, expected in changes
         ]
         saved = [False] * len(prepared)
         for places in rounds(prepared):
@@ -263,7 +265,23 @@ class SqlAlchemyStore:
         return self._database.run(lambda connection, _: finding.total(connection))
 
     def _finding(self, business_id: str, query: ListQuery, now: datetime) -> Finding:
-        return Finding(self.tables, business_id, query, now, self._reading, self._has_grams)
+        return Finding(
+            tables=self.tables,
+            business_id=business_id,
+            query=query,
+            now=now,
+            reading=self._reading,
+            grams=self._grams if query.text and self._has_index() else None,
+            is_postgres=self._database.dialect == "postgresql",
+        )
+
+    def _has_index(self) -> bool:
+        """Whether searches have their index: an SQLite may have been built without FTS5."""
+        if self._is_indexed is None:
+            self._is_indexed = self._database.run(
+                lambda connection, _: _setup.has_full_text(connection, self.tables.search)
+            )
+        return self._is_indexed
 
     def stream(self, business_id: str) -> Iterator[AbandonedRequest]:
         # By id, which never moves; each part in a read of its own: no snapshot is kept open.

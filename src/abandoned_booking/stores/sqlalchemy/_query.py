@@ -26,7 +26,7 @@ from abandoned_booking.core.listing import (
     position_of,
     search_words,
 )
-from abandoned_booking.stores.sqlalchemy._grams import asked_grams
+from abandoned_booking.stores.sqlalchemy._grams import GramIndex, asked_grams
 from abandoned_booking.stores.sqlalchemy._rows import Reading
 from abandoned_booking.stores.sqlalchemy._schema import Tables
 from abandoned_booking.stores.sqlalchemy._types import Instant
@@ -46,7 +46,7 @@ Condition = sa.ColumnElement[bool]
 _Wrapper = Callable[[sa.Select[Any]], sa.Select[Any]]
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Finding:
     """What one query finds for one business."""
 
@@ -55,7 +55,9 @@ class Finding:
     query: ListQuery
     now: datetime
     reading: Reading
-    has_grams: bool
+    grams: GramIndex | None
+    """the index for words, if there is one"""
+    is_postgres: bool
 
     # ── what is asked ───────────────────────────────────────────────────────────────────────────
 
@@ -97,17 +99,15 @@ class Finding:
 
     def _position(self, text: sa.ColumnElement[str], piece: str) -> sa.ColumnElement[int]:
         # Both take every character as itself; LIKE would not.
-        find = sa.func.strpos if self.has_grams else sa.func.instr
+        find = sa.func.strpos if self.is_postgres else sa.func.instr
         return find(text, piece, type_=sa.Integer)
 
-    def _has_grams(self) -> list[Condition]:
-        if not self.has_grams:
-            return []
-        grams = self.tables.search.c.grams
-        return [
-            sa.or_(*(grams.contains(numbers) for numbers in ways))
-            for ways in asked_grams(self.business_id, self._words)
-        ]
+    def _texts(self) -> tuple[sa.FromClause, list[Condition]]:
+        """The texts, narrowed down by the index where it can."""
+        if self.grams is None:
+            return self.tables.search, []
+        asked = asked_grams(self.business_id, self._words)
+        return self.grams.rows_with(self.tables.search, asked)
 
     # ── lists ───────────────────────────────────────────────────────────────────────────────────
 
@@ -129,8 +129,8 @@ class Finding:
         if cap is not None and self.is_search_by_grams:
             return len(self._searched(connection, None, cap, lambda chosen: chosen))
         found: sa.Select[Any] = sa.select(sa.literal_column("1").label("one"))
-        found = found.select_from(self._tables())
-        found = found.where(*self._conditions())
+        tables, words = self._tables()
+        found = found.select_from(tables).where(*words, *self._filters())
         counted = found if cap is None else found.limit(cap)
         number = sa.select(sa.func.count()).select_from(counted.subquery("found"))
         return int(connection.scalar(number) or 0)
@@ -138,24 +138,23 @@ class Finding:
     @property
     def is_search_by_grams(self) -> bool:
         """Whether it looks for words, and the database has an index for that."""
-        return bool(self._words) and self.has_grams
+        return bool(self._words) and self.grams is not None
 
-    def _tables(self) -> sa.FromClause:
+    def _tables(self) -> tuple[sa.FromClause, list[Condition]]:
         r, s = self.tables.requests, self.tables.search
-        by_name = self.query.sort is Sort.NAME
-        return r.join(s, _same(r, s)) if self._words or by_name else r
-
-    def _conditions(self) -> list[Condition]:
-        text = self.tables.search.c.text
-        return [*self._filters(), *self._holds_words(text), *self._has_grams()]
+        if not self._words:
+            return (r.join(s, _same(r, s)) if self.query.sort is Sort.NAME else r), []
+        texts, conditions = self._texts()
+        return texts.join(r, _same(r, s)), [*conditions, *self._holds_words(s.c.text)]
 
     def _listed(self, position: SortKey | None, limit: int) -> sa.Select[Any]:
         order = _order(self.query, self.tables.requests, self.tables.search)
-        conditions = self._conditions()
+        tables, conditions = self._tables()
+        conditions += self._filters()
         if position is not None:
             conditions.append(_behind(order, _position_values(self.query, position)))
         chosen = _chosen(self.tables.requests.c.id, order)
-        return chosen.select_from(self._tables()).where(*conditions).limit(limit)
+        return chosen.select_from(tables).where(*conditions).limit(limit)
 
     def _with_documents(self, chosen: sa.Select[Any]) -> sa.Select[Any]:
         q, ids = self.tables.queue, chosen.subquery("chosen")
@@ -177,9 +176,9 @@ class Finding:
                 return found
             if len(found) * _SECOND_LOOK < limit * look_at:
                 break  # so few that a second look would not find enough either
-        grams = self._has_grams()
+        texts, grams = self._texts()
         if grams:
-            asked = read(self._of_candidates(self._candidates(position, grams), limit))
+            asked = read(self._of_candidates(self._candidates(position, texts, grams), limit))
             found = connection.execute(asked).all()
             if not found or getattr(found[0], _CANDIDATES) <= _MOST_CANDIDATES:
                 return found
@@ -209,15 +208,18 @@ class Finding:
             conditions.append(_behind(_newest_first(self.tables.search), values))
         return conditions
 
-    def _candidates(self, position: SortKey | None, grams: list[Condition]) -> sa.CTE:
+    def _candidates(
+        self, position: SortKey | None, texts: sa.FromClause, grams: list[Condition]
+    ) -> sa.CTE:
         c = self.tables.search.c
-        return (
+        candidates = (
             sa.select(c.business_id, c.id, c.abandoned_at)
+            .select_from(texts)
             .where(*self._from(position), *grams, *self._holds_words(c.text))
             .limit(_MOST_CANDIDATES + 1)
             .cte("candidates")
-            .prefix_with("MATERIALIZED")
         )
+        return candidates.prefix_with("MATERIALIZED") if self.is_postgres else candidates
 
     def _of_candidates(self, candidates: sa.CTE, limit: int) -> sa.Select[Any]:
         """Those that the filters let through, and beside them how many candidates there were."""

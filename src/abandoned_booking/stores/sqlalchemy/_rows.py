@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from abandoned_booking.core.codec import request_from_json, request_to_json
 from abandoned_booking.core.listing import fold, search_text, shelf_of
 from abandoned_booking.core.model import AbandonedRequest
-from abandoned_booking.stores.sqlalchemy._grams import grams_of
+from abandoned_booking.stores.sqlalchemy._grams import GramIndex, grams_of
 from abandoned_booking.stores.sqlalchemy._schema import Tables
 
 __all__ = ["Change", "Reading", "new_write_id"]
@@ -43,18 +43,22 @@ class Change:
     """the columns of ``search``, its key aside"""
 
     @classmethod
-    def adding(cls, request: AbandonedRequest, *, grams: bool) -> Change:
+    def adding(cls, request: AbandonedRequest, *, grams: GramIndex | None) -> Change:
         """A new request, with its own version."""
         return cls._of(request, expected=0, version=request.version, grams=grams)
 
     @classmethod
-    def saving(cls, request: AbandonedRequest, expected_version: int, *, grams: bool) -> Change:
+    def saving(
+        cls, request: AbandonedRequest, expected_version: int, *, grams: GramIndex | None
+    ) -> Change:
         """A request in place of its stored version."""
         version = expected_version + 1
         return cls._of(request, expected=expected_version, version=version, grams=grams)
 
     @classmethod
-    def _of(cls, request: AbandonedRequest, *, expected: int, version: int, grams: bool) -> Change:
+    def _of(
+        cls, request: AbandonedRequest, *, expected: int, version: int, grams: GramIndex | None
+    ) -> Change:
         return cls(
             business_id=request.business_id,
             id=request.id,
@@ -91,15 +95,15 @@ def _listed(request: AbandonedRequest) -> dict[str, Any]:
     }
 
 
-def _searched(request: AbandonedRequest, *, grams: bool) -> dict[str, Any]:
+def _searched(request: AbandonedRequest, *, grams: GramIndex | None) -> dict[str, Any]:
     text = search_text(request)
     searched: dict[str, Any] = {
         "abandoned_at": request.abandoned_at,
         "name": fold(request.client_name),
         "text": text,
     }
-    if grams:
-        searched["grams"] = grams_of(request.business_id, text)
+    if grams is not None:
+        searched["grams"] = grams.stored(grams_of(request.business_id, text))
     return searched
 
 

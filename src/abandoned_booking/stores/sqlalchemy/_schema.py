@@ -4,7 +4,7 @@
 ``requests``                  what lists filter and sort by, one narrow row a request
 ``queue``                     version and ``next_action_at``: all that a claim touches
 ``documents``                 the request as JSON
-``search``                    the folded text (L3); on PostgreSQL with its trigrams
+``search``                    the folded text (L3) and its trigrams
 ``settings``                  a business's settings as JSON
 ``suppressions``              keyed hashes of who must not be messaged
 ``reservations``              the phone ledger (R7)
@@ -28,7 +28,7 @@ from sqlalchemy.dialects import postgresql
 from abandoned_booking.core.listing import Shelf
 from abandoned_booking.stores.sqlalchemy._types import Document, Exact, Instant
 
-__all__ = ["NEEDS", "SCHEMA", "Tables", "partitions_of"]
+__all__ = ["NEEDS", "SCHEMA", "Tables", "full_text_of", "partitions_of"]
 
 SCHEMA: Final = 1
 """the version of the tables that this code writes"""
@@ -65,7 +65,7 @@ class Tables:
     ) -> Tables:
         """Put the tables into ``metadata``, or find them there.
 
-        ``dialect`` is the database's name in SQLAlchemy: only PostgreSQL has the trigrams.
+        ``dialect`` is the database's name in SQLAlchemy; each has its own index for the trigrams.
         ``partitioned`` makes them ``PARTITION BY HASH (business_id)`` (PostgreSQL).
         """
         names = [field.name for field in attrs.fields(cls)]
@@ -194,21 +194,60 @@ def _queue(metadata: sa.MetaData, prefix: str, options: dict[str, Any]) -> sa.Ta
 
 
 def _search(metadata: sa.MetaData, prefix: str, dialect: str, options: dict[str, Any]) -> sa.Table:
-    trigrams = dialect == "postgresql"
     columns: list[sa.Column[Any]] = [
-        *_request_key(),
+        *(_numbered_key() if dialect == "sqlite" else _request_key()),
         sa.Column("abandoned_at", Instant(), nullable=False),
         sa.Column("name", Exact(), nullable=False),
         sa.Column("text", Exact(), nullable=False),
     ]
-    if trigrams:
+    if dialect == "postgresql":
         columns.append(sa.Column("grams", postgresql.ARRAY(sa.Integer), nullable=False))
+    elif dialect == "sqlite":
+        columns.append(sa.Column("grams", sa.Text, nullable=False))
     table = sa.Table(f"{prefix}search", metadata, *columns, **options)
     c = table.c
     sa.Index(f"{prefix}search_newest", c.business_id, c.abandoned_at.desc(), c.id)
-    if trigrams:
+    if dialect == "postgresql":
         sa.Index(f"{prefix}search_grams", c.grams, postgresql_using="gin")
+    elif dialect == "sqlite":
+        sa.Index(f"{prefix}search_key", c.business_id, c.id, unique=True)
     return table
+
+
+def _numbered_key() -> list[sa.Column[Any]]:
+    # SQLite's full-text index knows rows by number, and VACUUM gives new ones to those without.
+    return [
+        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("business_id", Exact(_ID), nullable=False),
+        sa.Column("id", Exact(_ID), nullable=False),
+    ]
+
+
+def full_text_of(search: sa.Table) -> list[str]:
+    """The statements that make SQLite's index of the numbers in ``grams``, kept up by triggers.
+
+    https://www.sqlite.org/fts5.html, 4.4.3: External Content Tables.
+    """
+    at = f'"{search.schema}".' if search.schema else ""
+    table, index = f'"{search.name}"', f'"{search.name}_grams"'
+    add = f"INSERT INTO {index} (rowid, grams) VALUES (new.number, new.grams);"
+    remove = (
+        f"INSERT INTO {index} ({index}, rowid, grams) VALUES ('delete', old.number, old.grams);"
+    )
+    options = (
+        f"content = '{search.name}', content_rowid = 'number', "
+        "tokenize = 'ascii', detail = none, columnsize = 0"
+    )
+    triggers = {
+        "added": f"AFTER INSERT ON {table} BEGIN {add} END",
+        "removed": f"AFTER DELETE ON {table} BEGIN {remove} END",
+        "changed": f"AFTER UPDATE OF grams ON {table} WHEN old.grams IS NOT new.grams "
+        f"BEGIN {remove} {add} END",
+    }
+    return [
+        f"CREATE VIRTUAL TABLE {at}{index} USING fts5 (grams, {options})",
+        *(f'CREATE TRIGGER {at}"{search.name}_{name}" {what}' for name, what in triggers.items()),
+    ]
 
 
 def partitions_of(connection: sa.Connection, table: sa.Table, number: int) -> Iterator[str]:

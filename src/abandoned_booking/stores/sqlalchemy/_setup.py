@@ -14,10 +14,25 @@ from sqlalchemy import exc
 from abandoned_booking.errors import NewerSchema, NotOurDatabase, OlderSchema, StoreError
 from abandoned_booking.stores.sqlalchemy._engines import engine_for
 from abandoned_booking.stores.sqlalchemy._failures import Kind, failure_of
-from abandoned_booking.stores.sqlalchemy._schema import NEEDS, SCHEMA, Tables, partitions_of
+from abandoned_booking.stores.sqlalchemy._schema import (
+    NEEDS,
+    SCHEMA,
+    Tables,
+    full_text_of,
+    partitions_of,
+)
 from abandoned_booking.stores.sqlalchemy._types import Exact, is_mysql
 
-__all__ = ["check", "create_all", "engine_for", "skips_locked", "tables_for", "version_of"]
+__all__ = [
+    "can_full_text",
+    "check",
+    "create_all",
+    "engine_for",
+    "has_full_text",
+    "skips_locked",
+    "tables_for",
+    "version_of",
+]
 
 UPGRADE: Final = "abandoned-booking db upgrade --url ..."
 _CREATION_LOCK: Final = 0x41426B67
@@ -44,7 +59,7 @@ def tables_for(
     Raises :class:`StoreError` for a prefix that makes no names, and for a MetaData that holds
     something else under them.
     """
-    if not _PREFIX.fullmatch(prefix):
+    if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix):
         raise StoreError(
             "table_prefix must be of the letters a to z, digits and _, 40 at most; "
             "leave it out for abandoned_booking_"
@@ -53,8 +68,8 @@ def tables_for(
         metadata = sa.MetaData()
     if not isinstance(metadata, sa.MetaData):
         raise StoreError(
-            f"metadata must be a MetaData, not a {type(metadata).__name__}; of declarative classes "
-            "it is Base.metadata"
+            f"metadata must be a MetaData, and is something of type {type(metadata).__name__}; of "
+            "declarative classes it is Base.metadata"
         )
     schema = schema or metadata.schema
     dialect = engine.dialect.name
@@ -69,13 +84,22 @@ def tables_for(
             "before you reflect, or give it another MetaData or table_prefix"
         )
     sa.event.listen(tables.schema_version, "after_create", _stamp)
+    sa.event.listen(tables.search, "after_create", _index_texts)
+    sa.event.listen(tables.search, "after_drop", _drop_index)
     return tables
 
 
 def _are_ours(tables: Tables, dialect: str) -> bool:
-    has_grams = "grams" in tables.search.c
     is_exact = isinstance(tables.search.c["business_id"].type, Exact)
-    return is_exact and has_grams == (dialect == "postgresql")
+    return is_exact and _made_for(tables.search) == (
+        dialect if dialect in {"postgresql", "sqlite"} else "mysql"
+    )
+
+
+def _made_for(search: sa.Table) -> str:
+    if "number" in search.c:
+        return "sqlite"
+    return "postgresql" if "grams" in search.c else "mysql"
 
 
 def _stamp(versions: sa.Table, connection: sa.Connection, **_: Any) -> None:
@@ -181,6 +205,36 @@ def _upgrade_of(tables: Tables) -> str:
 
 def _prefix_of(tables: Tables) -> str:
     return tables.requests.name.removesuffix("requests")
+
+
+# ── SQLite's index for searches ─────────────────────────────────────────────────────────────────
+
+
+def can_full_text(connection: sa.Connection) -> bool:
+    """Whether it is an SQLite that can have a full-text index: not every build has FTS5."""
+    if connection.dialect.name != "sqlite":
+        return False
+    modules = "SELECT count(*) FROM pragma_module_list WHERE name = 'fts5'"
+    return bool(connection.exec_driver_sql(modules).scalar())
+
+
+def _index_texts(search: sa.Table, connection: sa.Connection, **_: Any) -> None:
+    """Make the index; also when the host's own ``metadata.create_all`` made the table."""
+    for statement in full_text_of(search) if can_full_text(connection) else ():
+        connection.exec_driver_sql(statement)
+
+
+def _drop_index(search: sa.Table, connection: sa.Connection, **_: Any) -> None:
+    if connection.dialect.name == "sqlite":
+        index = sa.Table(f"{search.name}_grams", sa.MetaData(), schema=search.schema)
+        index.drop(connection, checkfirst=True)
+
+
+def has_full_text(connection: sa.Connection, search: sa.Table) -> bool:
+    """Whether searches have their index: on PostgreSQL always, on SQLite if it was made."""
+    if connection.dialect.name != "sqlite":
+        return True
+    return sa.inspect(connection).has_table(f"{search.name}_grams", schema=search.schema)
 
 
 # ── making them ─────────────────────────────────────────────────────────────────────────────────

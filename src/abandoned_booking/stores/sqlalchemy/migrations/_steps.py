@@ -29,8 +29,14 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from abandoned_booking.errors import OlderSchema, StoreError
 from abandoned_booking.stores.sqlalchemy._failures import Kind, failure_of
-from abandoned_booking.stores.sqlalchemy._schema import NEEDS, SCHEMA, Tables, partitions_of
-from abandoned_booking.stores.sqlalchemy._setup import check
+from abandoned_booking.stores.sqlalchemy._schema import (
+    NEEDS,
+    SCHEMA,
+    Tables,
+    full_text_of,
+    partitions_of,
+)
+from abandoned_booking.stores.sqlalchemy._setup import can_full_text, check, has_full_text
 from abandoned_booking.stores.sqlalchemy._types import is_mysql
 from abandoned_booking.stores.sqlalchemy.migrations._place import Place
 
@@ -131,8 +137,19 @@ class Step:
             for index in sorted(table.indexes, key=lambda index: str(index.name)):
                 if not self._is_there(table.name, str(index.name)):
                     op.execute(CreateIndex(index))
+        self._create_full_text(tables.search)
         if SCHEMA > 1:  # the step itself is recorded as the first
             self.record(SCHEMA, NEEDS)
+
+    def _create_full_text(self, search: sa.Table) -> None:
+        """SQLite's index for searches, if this build can have one."""
+        as_sql, there = self._context.as_sql, False
+        if self._dialect.name != "sqlite":
+            return
+        if not as_sql:
+            there = has_full_text(op.get_bind(), search) or not can_full_text(op.get_bind())
+        for statement in () if there else full_text_of(search):
+            op.execute(statement)
 
     def _refuse_what_is_not_ours(self) -> None:
         if self._place.partitions and not self._is_postgresql:
