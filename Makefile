@@ -59,14 +59,13 @@ imports: $(VENV)/.has-dev ## who may import whom
 check: lint types imports test ## all that CI asks for
 
 .PHONY: bench
-bench: $(VENV)/.has-dev ## every benchmark
-	@for script in benchmarks/[!_]*.py; do \
-		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
-	done
+bench: ## every benchmark beside its peers, and docs/benchmarks.md from it; BENCH=quick for a short one
+	@$(MAKE) --no-print-directory VENV=.venv-bench .venv-bench/.has-bench
+	.venv-bench/bin/python -m benchmarks._run $(ARGS)
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf .venv .venv-floors build dist htmlcov .coverage .coverage.* \
+	rm -rf .venv .venv-floors .venv-bench build dist htmlcov .coverage .coverage.* \
 		.pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -90,4 +89,9 @@ $(VENV)/.has-dev: pyproject.toml | $(BIN)/python
 $(VENV)/.has-floors: pyproject.toml | $(BIN)/python
 	$(PIP) install -e '.[dev]' $$($(BIN)/python -c 'import tomllib; \
 		print(*(d.replace(">=", "==") for d in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]))')
+	@touch $@
+
+# The peers have an environment of their own: Celery would take python-dateutil back to 2.9.
+$(VENV)/.has-bench: pyproject.toml | $(BIN)/python
+	$(PIP) install -e '.[bench]'
 	@touch $@

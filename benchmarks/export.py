@@ -8,21 +8,20 @@ all but pandas: openpyxl loads it where it is installed, and uses it for nothing
 
 The aims: 10 times as fast as pandas with openpyxl, within 1.3 times of the Rust writer, a peak of
 at most 40 MB, and at 100,000 rows within 1.3 times of the peak at 10,000. Writers that are not
-installed are left out. Run: ``python benchmarks/export.py [rounds] [rows] [--million]``.
+installed are left out. Run: ``python -m benchmarks.export``.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -42,6 +41,7 @@ from abandoned_booking.core.model import (
 )
 from abandoned_booking.export import write_workbook
 from abandoned_booking.export._columns import COLUMNS, values_of
+from benchmarks._harness import SIZES, Bench, peak_megabytes, pick, program
 
 ZONE = ZoneInfo("America/New_York")
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -160,16 +160,6 @@ OURS, PANDAS, RUST = "abandoned_booking", "pandas + openpyxl", "rustpy-xlsxwrite
 # ── one run, in an interpreter of its own ───────────────────────────────────────────────────────
 
 
-def peak_megabytes() -> float:
-    """The most memory that this process has had."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = status.read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
-    resource = importlib.import_module("resource")
-    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1024**2
-
-
 def run_here(name: str, count: int, *, streamed: bool) -> None:
     """Write once and print what it took."""
     if name != PANDAS:
@@ -187,48 +177,81 @@ def run_here(name: str, count: int, *, streamed: bool) -> None:
 
 def run(name: str, count: int, *, streamed: bool) -> tuple[float, float, float]:
     """Seconds, megabytes at the peak, and megabytes of file, in a fresh interpreter."""
-    command = [sys.executable, __file__, "--run", name, str(count), str(int(streamed))]
+    command = program("export", "--run", name, str(count), str(int(streamed)))
     ran = subprocess.run(command, check=True, capture_output=True, text=True)
-    seconds, peak, size = json.loads(ran.stdout)
-    return seconds, peak, size
+    taken, peak, size = json.loads(ran.stdout)
+    return taken, peak, size
 
 
-def main(rounds: int, count: int, *, million: bool) -> None:
-    """Print two tables: seconds with ratios, and peaks."""
-    names = [name for name, (_, needs) in WRITERS.items() if importlib.util.find_spec(needs)]
-    taken: dict[str, list[float]] = {name: [] for name in names[1:]}
-    sizes: dict[str, float] = {}
-    for _ in range(rounds):
-        for name, seconds in taken.items():
-            second, _, sizes[name] = run(name, count, streamed=False)
-            seconds.append(second)
-    medians = {name: statistics.median(seconds) for name, seconds in taken.items()}
-    print(f"{count:,} rows x {len(HEADERS)} columns   median of {rounds}")
-    print(f"{'writer':30}{'s':>8}{'x ours':>9}{'file MB':>9}")
-    for name, median in medians.items():
-        print(f"{name:30}{median:8.2f}{median / medians[OURS]:9.2f}{sizes[name]:9.1f}")
-    if PANDAS in medians:
-        print(f"pandas / ours: {medians[PANDAS] / medians[OURS]:.1f} (aim: at least 10)")
-    if RUST in medians:
-        print(f"ours / Rust: {medians[OURS] / medians[RUST]:.2f} (aim: at most 1.3)")
-    counts = [count // 10, count, *([1_000_000] if million else [])]
-    print(f"\n{'peak MB at rows':30}" + "".join(f"{number:>12,}" for number in counts))
-    peaks: dict[str, list[float]] = {}
-    for name in names:
-        slow = name == PANDAS
-        peaks[name] = [run(name, n, streamed=True)[1] for n in counts if not (slow and n > count)]
-        print(f"{name:30}" + "".join(f"{peak:12.1f}" for peak in peaks[name]))
-    grown = [f"{peak / peaks[OURS][0]:.2f}" for peak in peaks[OURS][1:]]
-    print(f"ours, growth from the first: {', '.join(grown)} (aim: at most 1.3)")
+def _seconds_of(name: str, count: int) -> float:
+    return run(name, count, streamed=False)[0]
+
+
+def _peak_of(name: str, count: int) -> float:
+    return run(name, count, streamed=True)[1]
+
+
+def main() -> None:
+    bench = Bench("export")
+    names = [name for name, (_, needs) in WRITERS.items() if needs == "attrs" or name == OURS]
+    names += [
+        name for name, (_, needs) in WRITERS.items() if name not in names and bench.is_there(needs)
+    ]
+    _seconds(bench, names[1:], rows=pick(full=100_000, quick=20_000, tiny=50))
+    _peaks(bench, names)
+
+
+def _seconds(bench: Bench, names: list[str], *, rows: int) -> None:
+    medians = bench.in_turns(
+        "export, seconds",
+        {name: partial(_seconds_of, name, rows) for name in names},
+        unit="s",
+        rows=rows,
+        peers=[name for name in names if name != OURS],
+        rounds=pick(full=5, quick=3, tiny=1),
+    )
+    ours = medians[OURS]
+    for peer, aim in ((PANDAS, "at least 10 × pandas"), (RUST, "at most 1.3 × the Rust writer")):
+        theirs = medians.get(peer)
+        ratio = theirs and (theirs / ours if peer == PANDAS else ours / theirs)
+        bench.judge(
+            "export",
+            peer="" if theirs is None else f"{peer} {theirs:.2f} s",
+            ratio=ratio,
+            aim=aim,
+            ours=f"{ours:.2f} s",
+            rows=rows,
+        )
+
+
+def _peaks(bench: Bench, names: list[str]) -> None:
+    peaks: dict[int, float] = {}
+    for rows in SIZES:
+        few = [name for name in names if rows <= 10_000 or name in names[:2]]
+        medians = bench.in_turns(
+            "export, peak of memory",
+            {name: partial(_peak_of, name, rows) for name in few},
+            unit="MB",
+            rows=rows,
+            raw=names[:1],
+            peers=names[2:],
+            rounds=1,
+        )
+        peaks[rows] = medians[OURS]
+        before = medians[names[0]]
+    first, last = SIZES[0], SIZES[-1]
+    told = f"{peaks[last]:.1f} MB at {last:,} rows, {peaks[first]:.1f} MB at {first:,}"
+    bare = f"{before:.1f} MB before the first row"
+    bench.judge(
+        "export, peak", ours=told, raw=bare, ratio=peaks[last], of="MB", aim="at most 40 MB"
+    )
+    bench.judge(
+        "export, peak's growth", ours=told, ratio=peaks[last] / peaks[first], aim="at most 1.3 ×"
+    )
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--run"]:
         run_here(sys.argv[2], int(sys.argv[3]), streamed=sys.argv[4] == "1")
     else:
-        numbers = [int(given) for given in sys.argv[1:] if given.isdecimal()]
-        main(
-            rounds=max(1, numbers[0]) if numbers else 5,
-            count=numbers[1] if len(numbers) > 1 else 100_000,
-            million="--million" in sys.argv,
-        )
+        main()

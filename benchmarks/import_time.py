@@ -1,45 +1,72 @@
-"""How long ``import abandoned_booking`` takes, beside ``import attrs`` and all that it could load.
+"""How long ``import abandoned_booking`` takes, beside ``import attrs`` and what others take.
 
-Each figure is the median of fresh interpreters, taken in turns so that a busy moment hits them all.
-The aim is at most 1.5 times `import attrs`. Run: ``python benchmarks/import_time.py [rounds]``.
+Each figure is that of fresh interpreters, without the interpreter's own start. The aim is at most
+1.5 times ``import attrs``; what must not be loaded is a test (``tests/test_package.py``). The first
+call of a door loads what it needs: that is the row *every public name*.
+
+Run: ``python -m benchmarks.import_time``.
 """
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
+from typing import Final
 
-SUBJECTS = {
-    "attrs": "import attrs",
-    "attrs + zoneinfo + sqlite3 + phonenumbers": ("import attrs, zoneinfo, sqlite3, phonenumbers"),
-    "abandoned_booking": "import abandoned_booking",
+from benchmarks._harness import Bench, is_tiny, pick
+
+OURS: Final = "abandoned_booking"
+ATTRS: Final = "attrs"
+SUBJECTS: Final = {
+    ATTRS: "import attrs",
+    "attrs, zoneinfo, sqlite3 and phonenumbers": "import attrs, zoneinfo, sqlite3, phonenumbers",
+    OURS: "import abandoned_booking",
     "abandoned_booking, every public name": "from abandoned_booking import *",
 }
-TIMED = "import time; began = time.perf_counter()\n{}\nprint(time.perf_counter() - began)"
+PEERS: Final = {
+    "sqlalchemy": "import sqlalchemy",
+    "procrastinate": "import procrastinate",
+    "celery": "from celery import Celery",
+    "apscheduler": "import apscheduler.schedulers.blocking",
+}
+TIMED: Final = "import time; began = time.perf_counter()\n{}\nprint(time.perf_counter() - began)"
 
 
-def seconds(statement: str) -> float:
-    """How long ``statement`` takes in a fresh interpreter, without the interpreter's own start."""
+def milliseconds(statement: str) -> float:
+    """How long ``statement`` takes in a fresh interpreter."""
     ran = subprocess.run(
         [sys.executable, "-c", TIMED.format(statement)], check=True, capture_output=True, text=True
     )
-    return float(ran.stdout)
+    return float(ran.stdout) * 1000
 
 
-def main(rounds: int) -> None:
-    """Print a table: milliseconds, and the ratio to ``import attrs``."""
-    for statement in SUBJECTS.values():
-        seconds(statement)  # compiles what is not compiled yet
-    samples: dict[str, list[float]] = {name: [] for name in SUBJECTS}
-    for _ in range(rounds):
-        for name, statement in SUBJECTS.items():
-            samples[name].append(seconds(statement))
-    medians = {name: statistics.median(taken) for name, taken in samples.items()}
-    print(f"{'import':45}{'ms':>8}{'x attrs':>9}   median of {rounds}")
-    for name, median in medians.items():
-        print(f"{name:45}{median * 1000:8.1f}{median / medians['attrs']:9.2f}")
+def main() -> None:
+    bench = Bench("import")
+    statements = dict(SUBJECTS)
+    peers = [name for name in PEERS if bench.is_there(name)]
+    statements |= {name: PEERS[name] for name in peers}
+    if not is_tiny():
+        for statement in statements.values():
+            milliseconds(statement)  # compiles what is not compiled yet
+    takes = {name: (lambda s=text: milliseconds(s)) for name, text in statements.items()}
+    medians = bench.in_turns(
+        "import in a fresh interpreter",
+        takes,
+        unit="ms",
+        raw=[ATTRS],
+        peers=peers,
+        rounds=pick(full=11, quick=5, tiny=1),
+    )
+    bench.judge(
+        "import abandoned_booking",
+        ours=f"{medians[OURS]:.1f} ms",
+        raw=f"import attrs {medians[ATTRS]:.1f} ms",
+        peer=", ".join(f"{name} {medians[name]:.0f} ms" for name in peers),
+        ratio=medians[OURS] / medians[ATTRS],
+        of="× attrs",
+        aim="at most 1.5 × import attrs",
+    )
 
 
 if __name__ == "__main__":
-    main(rounds=max(5, int(sys.argv[1])) if len(sys.argv) > 1 else 15)
+    main()

@@ -3,14 +3,12 @@
 The raw limit is one pass that looks at ``abandoned_at`` of every request. Memory is the peak of
 what the report itself allocates, beside the requests, which a store would stream. The aim: a report
 of 100,000 requests takes less than it takes to decode them, and memory that hardly grows.
-Run: ``python benchmarks/performance_report.py [rounds]``.
+
+Run: ``python -m benchmarks.performance_report``.
 """
 
 from __future__ import annotations
 
-import statistics
-import sys
-import time
 import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -32,8 +30,9 @@ from abandoned_booking.core.performance import tally
 from abandoned_booking.core.periods import Period
 from abandoned_booking.core.trends import trend
 from abandoned_booking.testing import a_request
+from benchmarks._harness import Bench, Take, pick, seconds
 
-COUNT = 100_000
+COUNT = pick(full=100_000, quick=20_000, tiny=200)
 YEAR = Period(date(2026, 1, 1), date(2027, 1, 1))
 NOW = datetime(2027, 2, 1, tzinfo=UTC)
 SETTINGS = BusinessSettings(business_id="paws", name="Paws & Co", timezone="America/New_York")
@@ -68,9 +67,10 @@ REQUESTS = [request_number(number) for number in range(COUNT)]
 DECODED = codec.request_to_dict(REQUESTS[0])
 END_AT = datetime(2027, 1, 1, tzinfo=UTC)
 
+DECODING = "decoding them"
+READING = "reading abandoned_at, nothing more"
 SUBJECTS: dict[str, Callable[[], object]] = {
-    "reading abandoned_at, nothing more": lambda: sum(r.abandoned_at < END_AT for r in REQUESTS),
-    "decoding them": lambda: [codec.request_from_dict(DECODED) for _ in range(COUNT // 10)],
+    READING: lambda: sum(r.abandoned_at < END_AT for r in REQUESTS),
     "tally, one row": lambda: tally(REQUESTS, YEAR, settings=SETTINGS, now=NOW),
     "tally by step and channel": lambda: tally(
         REQUESTS, YEAR, by=("step", "channel"), settings=SETTINGS, now=NOW
@@ -79,11 +79,14 @@ SUBJECTS: dict[str, Callable[[], object]] = {
 }
 
 
-def seconds(subject: Callable[[], object]) -> float:
-    """How long one call takes."""
-    began = time.perf_counter()
-    subject()
-    return time.perf_counter() - began
+def microseconds(subject: Callable[[], object], *, requests: int = COUNT) -> Take:
+    """The time for each request."""
+    return lambda: seconds(subject) / requests * 1e6
+
+
+def decoding() -> None:
+    for _ in range(COUNT // 10):
+        codec.request_from_dict(DECODED)
 
 
 def peak_megabytes(subject: Callable[[], object]) -> float:
@@ -95,20 +98,24 @@ def peak_megabytes(subject: Callable[[], object]) -> float:
     return peak / 1e6
 
 
-def main(rounds: int) -> None:
-    """Print a table: microseconds a request, the ratio to decoding, and the peak of memory."""
-    samples: dict[str, list[float]] = {name: [] for name in SUBJECTS}
-    for _ in range(rounds):
-        for name, subject in SUBJECTS.items():
-            part = 10 if name == "decoding them" else 1
-            samples[name].append(seconds(subject) / COUNT * part * 1e6)
-    medians = {name: statistics.median(taken) for name, taken in samples.items()}
-    heads = f"{'µs each':>9}{'x decoding':>12}{'peak MB':>10}"
-    print(f"{f'{COUNT:,} requests':38}{heads}   median of {rounds}")
-    for name, median in medians.items():
-        peak = "" if name == "decoding them" else f"{peak_megabytes(SUBJECTS[name]):10.2f}"
-        print(f"{name:38}{median:9.2f}{median / medians['decoding them']:12.3f}{peak}")
+def main() -> None:
+    bench = Bench("reports")
+    takes = {name: microseconds(subject) for name, subject in SUBJECTS.items()}
+    takes[DECODING] = microseconds(decoding, requests=COUNT // 10)
+    medians = bench.in_turns(
+        "a report, for each request", takes, unit="µs", raw=[READING, DECODING], rows=COUNT
+    )
+    peaks = {name: peak_megabytes(subject) for name, subject in SUBJECTS.items()}
+    slowest = max(list(SUBJECTS)[1:], key=lambda name: medians[name])
+    bench.judge(
+        "a report over a stream",
+        rows=COUNT,
+        ours=f"{slowest} {medians[slowest]:.1f} µs, peak {max(peaks.values()):.1f} MB",
+        raw=f"decoding {medians[DECODING]:.1f} µs",
+        ratio=medians[slowest] / medians[DECODING],
+        aim="at most 1 × decoding the stream",
+    )
 
 
 if __name__ == "__main__":
-    main(rounds=max(5, int(sys.argv[1])) if len(sys.argv) > 1 else 5)
+    main()

@@ -1,0 +1,104 @@
+"""Runs every benchmark, each in a process of its own, and writes ``docs/benchmarks.md``.
+
+``make bench`` calls it. One that raises, or takes longer than it may, is told in the page as not
+measured and stops no other. Run: ``python -m benchmarks._run [subject ...]``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from benchmarks._databases import postgres_server
+from benchmarks._harness import HOW_MUCH, pick, program
+from benchmarks._machine import machine
+from benchmarks._page import written_page
+
+__all__ = ["SUBJECTS"]
+
+SUBJECTS: Final = (
+    "import_time",
+    "next_occurrence",
+    "phones",
+    "status_machine",
+    "decoding",
+    "performance_report",
+    "export",
+    "list_pages",
+    "search",
+    "memory_search",
+    "sweep_tick",
+    "sweep_claims",
+    "sweep_run",
+    "job_libraries",
+)
+"""in this order: the stores that are only read come first, and are claimed from later"""
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+_WITHIN_SECONDS: Final = pick(full=600, quick=150, tiny=60)
+
+
+def main(subjects: list[str]) -> None:
+    began = datetime.now(UTC)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        results = folder / "results.jsonl"
+        results.touch()
+        environment = os.environ | {"BENCH_FOLDER": str(folder), "BENCH_RESULTS": str(results)}
+        if url := _postgres(stack):
+            environment["BENCH_POSTGRES"] = url
+        failed = {
+            subject: why for subject in subjects if (why := _failure_of(subject, environment))
+        }
+        records = [json.loads(line) for line in results.read_text().splitlines()]
+        told = machine(url)
+    page = written_page(records, failed=failed, machine=told, on=began.date(), how_much=HOW_MUCH)
+    (ROOT / "docs" / "benchmarks.md").write_text(page, encoding="utf-8")
+    taken = (datetime.now(UTC) - began).total_seconds()
+    print(f"\nwrote docs/benchmarks.md after {taken / 60:.0f} minutes")
+
+
+def _postgres(stack: ExitStack) -> str | None:
+    try:
+        url: str = stack.enter_context(postgres_server()).url
+    except Exception as error:  # what is missing is told; SQLite is measured all the same
+        print(f"no PostgreSQL: {error}")
+        return None
+    return url
+
+
+def _failure_of(subject: str, environment: dict[str, str]) -> str | None:
+    """Run one; why it was not measured to the end, if so."""
+    print(f"\n== {subject}", flush=True)
+    began = time.monotonic()
+    try:
+        ran = subprocess.run(
+            program(subject),
+            cwd=ROOT,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=_WITHIN_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return f"took longer than {_WITHIN_SECONDS} s"
+    finally:
+        print(f"== {subject}: {time.monotonic() - began:.0f} s", flush=True)
+    if ran.returncode == 0:
+        return None
+    print(ran.stderr, file=sys.stderr)
+    # The last line is the exception; what it says may name paths of this machine.
+    name, _, _ = ran.stderr.strip().splitlines()[-1].partition(":")
+    return f"raised {name}"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or list(SUBJECTS))
