@@ -357,13 +357,14 @@ def worker_on(engine: sa.Engine) -> Iterator[Worker]:
         worker.stop()
 
 
-@pytest.mark.parametrize("partitions", [0, 3])
-@on_servers
+@on(
+    ("engine", "partitions"),
+    [("postgres", 0), ("postgres", 3), ("mariadb", 0)],
+    indirect=["engine"],
+)
 def test_an_upgrade_passes_beside_a_worker_of_the_old_version(
     engine: sa.Engine, partitions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if partitions and engine.dialect.name != "postgresql":
-        pytest.skip("only PostgreSQL's tables are split")
     upgrade(engine, partitions=partitions)
     monkeypatch.setattr(_running, "LOCATIONS", TOMORROW)
     monkeypatch.setattr(_steps, "FILLED_AT_ONCE", 3)
