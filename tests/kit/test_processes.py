@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from abandoned_booking.stores.memory import MemoryStore
+from abandoned_booking.testing import part_of
 from abandoned_booking.testing.contracts import _processes
 from abandoned_booking.testing.contracts._processes import again, killed_after, raced
 
@@ -88,6 +89,17 @@ def test_the_same_data_is_opened_and_closed_in_this_process(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == [f"closed by {os.getpid()}"]
     with again(MemoryStore, "store") as store:
         assert isinstance(store, MemoryStore), "what has no close is left as it is"
+
+
+def test_a_part_is_opened_with_the_whole_and_closed_with_it(tmp_path: Path) -> None:
+    reopen = part_of(partial(Folder, tmp_path), "path")
+    assert reopen() == tmp_path
+    with again(reopen, "path") as path:
+        assert path == tmp_path
+        assert not list(tmp_path.iterdir())
+    assert [each.name for each in tmp_path.iterdir()] == [f"closed by {os.getpid()}"]
+    told = raced(tells_who_it_is, part_of(partial(Folder, tmp_path), "path"), "path")
+    assert len(list(tmp_path.iterdir())) == 1 + len(told), "in every process"
 
 
 @pytest.mark.parametrize("use", [raced, killed_after])

@@ -41,7 +41,8 @@ give. What a suite cannot test is skipped, and the reason names what is missing:
 - *Another process.* Suites of what keeps data have a second fixture, ``reopen``: a callable without
   arguments that opens the same data again, there or in another process, so it is a function of a
   module, a class, or :func:`functools.partial` of one. With it come a second connection, races of
-  several processes, and kills in the middle of writes. What has a ``close`` is closed.
+  several processes, and kills in the middle of writes. What has a ``close`` is closed. Where a
+  store brings ``settings``, ``suppressions`` and ``ledger`` along, :func:`part_of` opens one.
 - *An ability.* Every ``Supports…`` protocol that an adapter has is tested: ``SupportsBatchSaves``,
   ``SupportsFairClaims``, ``SupportsPersonSearch``, ``SupportsExpiry``, ``SupportsErasure`` and
   ``SupportsTally`` of a store, ``SupportsLookup`` of a gateway, ``SupportsOpenSlots`` of an
@@ -63,6 +64,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from abandoned_booking.testing._worker import part_of
 from abandoned_booking.testing.clock import FakeClock
 from abandoned_booking.testing.credits import MemoryCreditLedger
 from abandoned_booking.testing.factory import a_request
@@ -133,6 +135,7 @@ __all__ = [
     "crowds",
     "forms",
     "instants",
+    "part_of",
     "people",
     "phones",
     "queries",
@@ -158,7 +161,8 @@ _FOUND_IN: Final = {
     "SmsGatewayContract": f"{_CONTRACTS}.gateway",
     "SuppressionListContract": f"{_CONTRACTS}.suppressions",
     **dict.fromkeys(
-        (name for name in __all__ if name.islower() and name != "a_request"), _STRATEGIES
+        (name for name in __all__ if name.islower() and name not in {"a_request", "part_of"}),
+        _STRATEGIES,
     ),
 }
 

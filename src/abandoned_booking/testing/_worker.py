@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import attrs
 
-__all__ = ["START", "Job", "main", "opened"]
+__all__ = ["START", "Job", "PartOf", "main", "opened", "part_of"]
 
 START: Final = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
@@ -37,9 +37,32 @@ class Job:
     names: tuple[str, ...]
 
 
+@attrs.frozen
+class PartOf:
+    """What :func:`part_of` gives."""
+
+    whole: Callable[[], Any]
+    name: str
+
+    def __call__(self) -> Any:
+        return getattr(self.whole(), self.name)
+
+
+def part_of(reopen: Callable[[], Any], name: str) -> PartOf:
+    """For a store that brings the smaller ports along: opens the store, and gives one of them.
+
+    ``part_of(partial(MyStore, path), "ledger")`` is a ``reopen`` for the suite of the ledger.
+    """
+    return PartOf(reopen, name)
+
+
 @contextmanager
 def opened(reopen: Callable[[], Any]) -> Iterator[Any]:
     """The adapter that ``reopen`` opens; closed at the end if it can be."""
+    if isinstance(reopen, PartOf):
+        with opened(reopen.whole) as whole:
+            yield getattr(whole, reopen.name)
+        return
     adapter = reopen()
     try:
         yield adapter

@@ -207,14 +207,14 @@ class ASuddenDeath(CanBeOpenedAgain):
     def test_what_was_added_outlives_a_sudden_death(
         self, store: RequestStore, reopen: Reopen
     ) -> None:
-        for dead in killed_after(_tasks.adds_on_and_on, reopen, "store"):
-            with again(reopen, "store") as other:
-                for request_id in dead.told:
-                    for reads in (store, other):
-                        read = reads.get("paws", request_id)
-                        assert_same(read, written(request_id, 0), f"add: {_LASTS}")
-                for request in other.stream("paws"):
-                    assert_same(request, written(request.id, 0), f"add: {_WHOLE}")
+        dead = killed_after(_tasks.adds_on_and_on, reopen, "store")
+        with again(reopen, "store") as other:
+            for request_id in (told for each in dead for told in each.told):
+                for reads in (store, other):
+                    read = reads.get("paws", request_id)
+                    assert_same(read, written(request_id, 0), f"add: {_LASTS}")
+            for request in other.stream("paws"):
+                assert_same(request, written(request.id, 0), f"add: {_WHOLE}")
         _assert_agrees_anew(reopen, f"add: {_WHOLE}")
 
     @pytest.mark.parametrize(
@@ -226,17 +226,15 @@ class ASuddenDeath(CanBeOpenedAgain):
         self, store: RequestStore, reopen: Reopen, method: str, task: Task
     ) -> None:
         _needs(store, method)
-        told: dict[str, int] = {}
-        for dead in killed_after(task, reopen, "store"):
-            told |= dict(dead.told)
-            with again(reopen, "store") as other:
-                there = {request.id: request for request in other.stream("paws")}
-                assert {*there} >= {*told}, f"add: {_LASTS}"
-                for request_id, read in there.items():
-                    nth = read.version - 1
-                    assert_same(read, written(request_id, nth), f"{method}: {_WHOLE}")
-                    at_least = told.get(request_id, 0)
-                    assert nth in (at_least, at_least + 1), f"{method}: {_LASTS}"
+        told = dict(each for dead in killed_after(task, reopen, "store") for each in dead.told)
+        with again(reopen, "store") as other:
+            there = {request.id: request for request in other.stream("paws")}
+            assert {*there} >= {*told}, f"add: {_LASTS}"
+            for request_id, read in there.items():
+                nth = read.version - 1
+                assert_same(read, written(request_id, nth), f"{method}: {_WHOLE}")
+                at_least = told.get(request_id, 0)
+                assert nth in (at_least, at_least + 1), f"{method}: {_LASTS}"
         _assert_agrees_anew(reopen, f"{method}: {_WHOLE}")
 
     @pytest.mark.parametrize(
