@@ -44,7 +44,7 @@ _OLDEST: Final = {
     "PostgreSQL": (12,),
     "MariaDB": (10, 3),
     "MySQL": (8, 0, 17),
-    "SQLite": (3, 24),
+    "SQLite": (3, 25),
 }
 
 
@@ -157,18 +157,32 @@ def version_of(connection: sa.Connection) -> tuple[str, tuple[int, ...]]:
 
 
 def _refuse_unfit(connection: sa.Connection) -> None:
+    """Raises if the server, or the way in which it was connected to, is not one for the store."""
     name, version = version_of(connection)
     if version < _OLDEST[name]:
         oldest = ".".join(map(str, _OLDEST[name]))
         raise StoreError(f"the store needs {name} {oldest} or later; upgrade the server")
-    if is_mysql(connection.dialect):
-        mode = str(connection.exec_driver_sql("SELECT @@SESSION.sql_mode").scalar())
-        if not {"STRICT_TRANS_TABLES", "STRICT_ALL_TABLES"} & set(mode.split(",")):
-            raise StoreError(
-                f"this {name} cuts off what is too long instead of refusing it, and two ids could "
-                "become one; connect in strict mode: create_engine(..., connect_args={'sql_mode': "
-                "'STRICT_TRANS_TABLES'})"
-            )
+    if name == "PostgreSQL":
+        _refuse_dates(str(connection.exec_driver_sql("SHOW datestyle").scalar()))
+    elif is_mysql(connection.dialect):
+        _refuse_lax(name, str(connection.exec_driver_sql("SELECT @@SESSION.sql_mode").scalar()))
+
+
+def _refuse_dates(style: str) -> None:
+    if not style.startswith("ISO"):
+        raise StoreError(
+            f"this user's DateStyle is {style}, and psycopg reads ISO only; ALTER ROLE ... SET "
+            "datestyle = 'ISO'"
+        )
+
+
+def _refuse_lax(name: str, mode: str) -> None:
+    if {"STRICT_TRANS_TABLES", "STRICT_ALL_TABLES"}.isdisjoint(mode.split(",")):
+        raise StoreError(
+            f"this {name} cuts off what is too long instead of refusing it, and two ids could "
+            "become one; connect in strict mode: create_engine(..., connect_args={'sql_mode': "
+            "'STRICT_TRANS_TABLES'})"
+        )
 
 
 def skips_locked(dialect: sa.Dialect) -> bool:
