@@ -109,7 +109,8 @@ def _within_a_transaction_of_the_hosts(engine: sa.Engine, *, writes: bool = True
     with engine.connect() as host:
         host.begin()
         if writes:
-            host.execute(sa.table("bookings", sa.column("id")).insert().values(id=1))
+            host.execution_options(stream_results=False)
+            host.execute(sa.text("INSERT INTO bookings VALUES (1)"))
         assert host.scalar(sa.text("SELECT count(*) FROM bookings")) == int(writes)
         _write_everything(SqlAlchemyStore(engine))
         host.rollback()
