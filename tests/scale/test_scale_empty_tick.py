@@ -88,7 +88,7 @@ def test_an_old_snapshot_makes_ticks_long(
     after_many_claims: SqlAlchemyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What the next tests rest on.
-    monkeypatch.setattr(_queue, "SLOW", math.inf)
+    monkeypatch.setattr(_low_water, "_SLOW", math.inf)
     assert pages_of_a_tick(after_many_claims, "claim_due", NOW) > _low_water.MANY_PAGES
 
 
@@ -149,6 +149,28 @@ def test_a_clock_that_is_set_back_finds_what_is_due_by_it(
     assert found(store, NOW + day) == []
     other.add(a_request(id="early", next_action_at=NOW - MINUTES))
     assert found(store) == ["early"]
+
+
+def statements_of_a_look(store: SqlAlchemyStore) -> list[str]:
+    sent: list[str] = []
+
+    def hear(connection: object, cursor: object, statement: str, *_: object) -> None:
+        sent.append(statement.split()[0])
+
+    sa.event.listen(store._database.engine, "before_cursor_execute", hear)
+    found(store)
+    sa.event.remove(store._database.engine, "before_cursor_execute", hear)
+    return sent
+
+
+def test_why_a_look_is_slow_is_asked_once_and_not_each_time_that_the_mark_is_forgotten(
+    after_many_claims: SqlAlchemyStore, seconds: _Seconds
+) -> None:
+    store = after_many_claims
+    found(store)
+    seconds.at += _low_water.FORGOTTEN_AFTER
+    assert statements_of_a_look(store) == ["SELECT"]
+    assert pages_of_a_tick(store, "claim_due", NOW) <= A_FEW_PAGES, "and the mark is there again"
 
 
 @pytest.mark.usefixtures("seconds")

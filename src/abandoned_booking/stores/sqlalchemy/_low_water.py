@@ -6,25 +6,26 @@ keeps them all, and every look at the queue passes over every one of them. So wh
 slow, and has gone through many pages to find what it found, the next ones begin where it ended.
 
 Nothing is lost by it: what others put before the mark is found late. The mark goes back for what
-this store itself writes there, and is forgotten after twenty times as long as the slow look took,
+this store itself writes there, and is forgotten after fifty times as long as the slow look took,
 ten seconds at most.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-__all__ = ["FORGOTTEN_AFTER", "MANY_PAGES", "SLOW", "LowWaterMark"]
+__all__ = ["FORGOTTEN_AFTER", "MANY_PAGES", "LowWaterMark"]
 
-SLOW: Final = 0.005
+_SLOW: Final = 0.005
 """seconds; a look that is not slow takes a twentieth of it"""
 MANY_PAGES: Final = 200
 """a look without dead entries goes through three or four, for each partition; a busy machine makes
 it slow, but not long"""
 FORGOTTEN_AFTER: Final = 10.0
 """seconds, at most: a process that was stopped in the middle of a look finds it slow"""
-_SHARE: Final = 20
+_SHARE: Final = 50
 """looks from the beginning take at most this part of the time"""
 
 
@@ -38,6 +39,7 @@ class LowWaterMark:
     def __init__(self) -> None:
         self._at: datetime | None = None
         self._ends = 0.0
+        self._went_far = False
 
     def start_of(self, now: datetime, *, seconds: float) -> datetime | None:
         """Where a look begins; None: at the beginning. A clock that was set back is before it."""
@@ -45,10 +47,17 @@ class LowWaterMark:
             self._at = None
         return None if self._at is None or self._at > now else self._at
 
-    def put(self, found: datetime, *, took: float, seconds: float) -> None:
-        """A slow look has ended at the first that it found, or at its own time."""
-        self._ends = seconds + min(_SHARE * took, FORGOTTEN_AFTER)
-        self._at = found
+    def looked(
+        self, found: datetime, *, took: float, goes_far: Callable[[], bool], seconds: float
+    ) -> None:
+        """A look from the beginning has ended at the first that it found, or at its own time.
+
+        ``goes_far`` is asked of a slow look, unless it was so the last time.
+        """
+        self._went_far = took > _SLOW and (self._went_far or goes_far())
+        if self._went_far:
+            self._ends = seconds + min(_SHARE * took, FORGOTTEN_AFTER)
+            self._at = found
 
     def lower(self, to: datetime) -> None:
         """Something has been put into the queue."""

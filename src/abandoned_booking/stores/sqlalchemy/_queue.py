@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql
 
 from abandoned_booking.core.model import AbandonedRequest
 from abandoned_booking.stores.sqlalchemy._connections import Database
-from abandoned_booking.stores.sqlalchemy._low_water import MANY_PAGES, SLOW, LowWaterMark
+from abandoned_booking.stores.sqlalchemy._low_water import MANY_PAGES, LowWaterMark
 from abandoned_booking.stores.sqlalchemy._rows import Reading, new_write_id
 from abandoned_booking.stores.sqlalchemy._schema import Tables
 from abandoned_booking.stores.sqlalchemy._setup import skips_locked
@@ -106,9 +106,14 @@ class Queue:
         def look(connection: sa.Connection, _: bool) -> Sequence[datetime]:
             started = monotonic()
             found = connection.scalars(asked).all()
-            took = monotonic() - started
-            if since is None and took > SLOW and self._goes_far(connection, asked):
-                self._mark.put(found[0] if found else now, took=took, seconds=monotonic())
+            ended = monotonic()
+            if since is None:
+                self._mark.looked(
+                    found[0] if found else now,
+                    took=ended - started,
+                    goes_far=lambda: self._goes_far(connection, asked),
+                    seconds=ended,
+                )
             return found
 
         return len(self._database.run(look))
