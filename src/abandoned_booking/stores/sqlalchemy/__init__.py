@@ -38,6 +38,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 from abandoned_booking.stores.sqlalchemy import _setup
+from abandoned_booking.stores.sqlalchemy._checkup import checkup
 from abandoned_booking.stores.sqlalchemy._connections import Database
 from abandoned_booking.stores.sqlalchemy._engines import url_of
 from abandoned_booking.stores.sqlalchemy._grams import gram_index_of
@@ -149,6 +150,13 @@ class SqlAlchemyStore:
         self._database.setting_up(
             lambda connection: _setup.create_all(connection, self.tables, partitions=partitions)
         )
+
+    def checkup(self) -> list[tuple[str, str]]:
+        """What is to be said of the database, for ``abandoned-booking check``; nothing is changed.
+
+        Returns: pairs of level (``ok``, ``note``, ``warning``, ``problem``) and text.
+        """
+        return checkup(self._database, self.tables)
 
     def _check(self, connection: sa.Connection) -> None:
         _setup.check(connection, self.tables)

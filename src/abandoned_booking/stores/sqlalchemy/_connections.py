@@ -72,7 +72,8 @@ class Database:
         self._retry_for = retry_for.total_seconds()
         self._check = check
         self._is_checked = False
-        self._is_lazy = False
+        self.is_lazy = False
+        """whether the database would tell of commits before they are durable, if it was let"""
         self._own = own(engine)
         # READ COMMITTED also on MySQL: its default would lock the gaps between the rows of the
         # queue, against other writers.
@@ -116,9 +117,9 @@ class Database:
         tries.begin()
         if not self._is_checked:
             self._look(tries)
-        level = self._several if self._is_lazy else isolation_level
+        level = self._several if self.is_lazy else isolation_level
         with self._connected(level, tries) as connection:
-            if self._is_lazy:
+            if self.is_lazy:
                 connection.exec_driver_sql("SET LOCAL synchronous_commit TO on")
             tries.has_begun = True
             done = work(connection, tries.may_be_done)
@@ -128,12 +129,12 @@ class Database:
         return done
 
     def _look(self, tries: _Tries) -> None:
-        """At the tables; and whether the database would tell us of commits before they are."""
+        """At the tables; and whether commits are durable when the database tells of them."""
         with self._connected(_SINGLE, tries) as connection:
             self._check(connection)
             if self.dialect == "postgresql":
                 asked = connection.exec_driver_sql("SHOW synchronous_commit")
-                self._is_lazy = asked.scalar_one() == "off"
+                self.is_lazy = asked.scalar_one() == "off"
         tries.is_connected = False
         self._is_checked = tries.has_looked = True
 

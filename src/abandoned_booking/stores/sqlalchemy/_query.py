@@ -34,9 +34,9 @@ from abandoned_booking.stores.sqlalchemy._types import Instant
 __all__ = ["Finding"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_LOOK: Final = 400
-_SECOND_LOOK: Final = 10_000
-_MOST_CANDIDATES: Final = 4_000
+_FIRST_LOOK: Final = 1_000
+_SECOND_LOOK: Final = 30_000
+_MOST_CANDIDATES: Final = 2_000
 
 _ORDER: Final = "order_"
 _DOWN: Final = "_down"

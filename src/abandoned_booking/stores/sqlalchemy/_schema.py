@@ -250,9 +250,9 @@ def full_text_of(search: sa.Table) -> list[str]:
     ]
 
 
-def partitions_of(connection: sa.Connection, table: sa.Table, number: int) -> Iterator[str]:
+def partitions_of(dialect: sa.Dialect, table: sa.Table, number: int) -> Iterator[str]:
     """The statements that make the partitions of a table that is partitioned by hash."""
-    quoted = connection.dialect.identifier_preparer
+    quoted = dialect.identifier_preparer
     parent = quoted.format_table(table)
     for remainder in range(number):
         partition = sa.Table(f"{table.name}_{remainder}", sa.MetaData(), schema=table.schema)

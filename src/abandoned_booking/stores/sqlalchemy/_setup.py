@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 UPGRADE: Final = "abandoned-booking db upgrade --url ..."
-_CREATION_LOCK: Final = 0x41426B67
+CREATION_LOCK: Final = 0x41426B67
 """of PostgreSQL's advisory locks, so that two that start at once do not both create"""
 
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_]{0,40}")
@@ -258,7 +258,7 @@ def create_all(connection: sa.Connection, tables: Tables, *, partitions: int = 0
     """Create what is not there yet, in one transaction where the database can."""
     _refuse_unfit(connection)
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATION_LOCK)))
     elif partitions:
         raise StoreError("only PostgreSQL's tables are split by this; leave out partitions")
     look = sa.inspect(connection)
@@ -268,7 +268,7 @@ def create_all(connection: sa.Connection, tables: Tables, *, partitions: int = 0
     made = tables if not partitions else _partitioned(tables)
     made.requests.metadata.create_all(connection, tables=list(made), checkfirst=False)
     for table in made.of_businesses if partitions else ():
-        for statement in partitions_of(connection, table, partitions):
+        for statement in partitions_of(connection.dialect, table, partitions):
             connection.exec_driver_sql(statement)
     _stamp(tables.schema_version, connection)
 

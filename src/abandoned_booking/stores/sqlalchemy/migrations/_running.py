@@ -22,8 +22,7 @@ from abandoned_booking.errors import OlderSchema, StoreError, StoreLocked
 from abandoned_booking.stores.sqlalchemy._engines import engine_for
 from abandoned_booking.stores.sqlalchemy._failures import failure_of, not_connected, of_setting_up
 from abandoned_booking.stores.sqlalchemy._schema import SCHEMA
-from abandoned_booking.stores.sqlalchemy._setup import _CREATION_LOCK as CREATION_LOCK
-from abandoned_booking.stores.sqlalchemy._setup import UPGRADE, check
+from abandoned_booking.stores.sqlalchemy._setup import CREATION_LOCK, UPGRADE, check
 from abandoned_booking.stores.sqlalchemy._types import is_mysql
 from abandoned_booking.stores.sqlalchemy.migrations._place import Place
 from abandoned_booking.stores.sqlalchemy.migrations._steps import BRANCH

@@ -159,9 +159,7 @@ class Step:
 
     def _partitions(self, tables: Tables, table: sa.Table) -> Iterator[str]:
         if self._place.partitions and table is not tables.schema_version:
-            # Of a connection it only asks the dialect, which there is without one as well.
-            context: Any = self._context
-            yield from partitions_of(context, table, self._place.partitions)
+            yield from partitions_of(self._dialect, table, self._place.partitions)
 
     # ── changes beside the workers ──────────────────────────────────────────────────────────────
 
