@@ -33,6 +33,7 @@ from abandoned_booking.errors import (
     ConcurrentUpdate,
     FeatureUnavailable,
     InvalidPhone,
+    OutcomeUnknown,
     RequestNotFound,
     UnknownBusiness,
 )
@@ -327,7 +328,10 @@ class Parts:
             changed = change(current)
             if changed is current:
                 return current
-            saved = self.save(rescheduled(changed, settings, at=at), current, text=text)
+            try:
+                saved = self.save(rescheduled(changed, settings, at=at), current, text=text)
+            except OutcomeUnknown:
+                saved = None  # if it was saved, the change finds nothing left to do
             if saved is not None:
                 return saved
             current = self.load(request.business_id, request.id)

@@ -19,6 +19,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from abandoned_booking import _failpoints
 from abandoned_booking.core.model import AbandonedRequest
 from abandoned_booking.stores.sqlalchemy._connections import Database
 from abandoned_booking.stores.sqlalchemy._low_water import MANY_PAGES, LowWaterMark
@@ -228,6 +229,7 @@ class Queue:
         self, connection: sa.Connection, candidates: Sequence[Any], until: datetime
     ) -> _Claimed:
         """Those of the candidates that still have the version that was seen, claimed."""
+        _failpoints.reached("store.claiming")
         taken = self._take_one_by_one(connection, candidates, until)
         if not taken:
             return [], bool(candidates)

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from abandoned_booking import _failpoints
 from abandoned_booking.errors import OutcomeUnknown
 from abandoned_booking.stores.sqlalchemy._connections import Database, KeyTaken
 from abandoned_booking.stores.sqlalchemy._rows import Change, new_write_id
@@ -127,6 +128,7 @@ class _InOneTransaction:
         )
         if won.rowcount != 1:
             return False
+        _failpoints.reached("store.saving")
         connection.execute(self._of(tables.documents, change).values(document=change.document))
         for table, values in ((tables.requests, change.listed), (tables.search, change.searched)):
             statement = self._of(table, change).where(_changed(table, values)).values(**values)
