@@ -1,8 +1,8 @@
 """The command line ``abandoned-booking``: what the doors do, for one file.
 
-Every command ends with 0, or with 2 and one line that says what to do. With ``--json`` standard
-output is one JSON object and nothing else; whatever else there is to say goes to standard error.
-Needs the extra ``[cli]``.
+Every command ends with 0, or with 2 and one line that says what to do; ``check`` ends with 1 if it
+found problems. With ``--json`` standard output is one JSON object and nothing else; whatever else
+there is to say goes to standard error. Needs the extra ``[cli]``.
 """
 
 from __future__ import annotations

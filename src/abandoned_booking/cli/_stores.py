@@ -13,6 +13,7 @@ from abandoned_booking.errors import InvalidInput, StoreError
 from abandoned_booking.ports import SmsGateway
 from abandoned_booking.stores.sqlite import SqliteStore
 from abandoned_booking.testing import FakeClock
+from abandoned_booking.testing.checkup import RESERVED_BUSINESS
 from abandoned_booking.wiring import AbandonedBookings
 
 __all__ = ["existing_store", "settings_in", "wired"]
@@ -41,7 +42,7 @@ def settings_in(store: SqliteStore, business_id: str | None) -> BusinessSettings
 
     Raises :class:`InvalidInput`, which names the businesses that there are.
     """
-    known = store.businesses()
+    known = [found for found in store.businesses() if found != RESERVED_BUSINESS]
     if business_id is None and len(known) == 1:
         [business_id] = known
     settings = None if business_id is None else store.settings.get(business_id)
