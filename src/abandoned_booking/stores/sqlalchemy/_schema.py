@@ -72,7 +72,13 @@ class Tables:
         known = {name: metadata.tables.get(_key(schema, prefix + name)) for name in names}
         if all(table is not None for table in known.values()):
             return cls(**{name: table for name, table in known.items() if table is not None})
-        options: dict[str, Any] = {"schema": schema}
+        # MySQL's other kinds of tables commit nothing as a whole.
+        plain: dict[str, Any] = {
+            "schema": schema,
+            "mysql_engine": "InnoDB",
+            "mariadb_engine": "InnoDB",
+        }
+        options = dict(plain)
         if partitioned:
             options["postgresql_partition_by"] = "HASH (business_id)"
         return cls(
@@ -114,7 +120,7 @@ class Tables:
                 metadata,
                 sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
                 sa.Column("needs", sa.Integer, nullable=False),
-                schema=schema,
+                **plain,
             ),
         )
 
