@@ -67,11 +67,6 @@ def _loaded_with(statement: str) -> set[str]:
     return {*told.stdout.split()}
 
 
-# The folder's __init__ still imports the fakes at once; strict: it says when that has changed.
-lazy_package = pytest.mark.xfail(strict=True, reason="abandoned_booking.testing is not lazy yet")
-
-
-@lazy_package
 def test_the_plugin_loads_nothing_but_itself() -> None:
     """Else every test suite pays, and what is imported early is missed by coverage."""
     before = _loaded_with("pass")
@@ -85,7 +80,6 @@ def test_the_plugin_loads_nothing_but_itself() -> None:
     assert loaded.isdisjoint(NOT_LOADED)
 
 
-@lazy_package
 def test_a_suite_that_uses_nothing_of_it_loads_nothing_of_it(run: Run) -> None:
     plain = run(
         """

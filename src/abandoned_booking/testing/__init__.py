@@ -56,7 +56,7 @@ store beside it, is part of :class:`RequestStoreContract`.
 :class:`MemoryLeadDirectory`, :class:`MemoryAppointmentBook`, :class:`MemoryServiceCatalogue`,
 :class:`MemoryConsentRegister`, :class:`RecordingSmsGateway`, :class:`RecordingEmailGateway` and
 :func:`a_request` need nothing else. The suites and the strategies need pytest and
-hypothesis: ``pip install 'abandoned-booking[testing]'``; they are loaded when they are first used.
+hypothesis: ``pip install 'abandoned-booking[testing]'``. Everything is loaded when first used.
 """
 
 from __future__ import annotations
@@ -64,21 +64,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from abandoned_booking.testing._worker import part_of
-from abandoned_booking.testing.clock import FakeClock
-from abandoned_booking.testing.credits import MemoryCreditLedger
-from abandoned_booking.testing.factory import a_request
-from abandoned_booking.testing.gateway import RecordingEmailGateway, RecordingSmsGateway
-from abandoned_booking.testing.registers import (
-    MemoryAppointmentBook,
-    MemoryClientDirectory,
-    MemoryConsentRegister,
-    MemoryLeadDirectory,
-    MemoryServiceCatalogue,
-    TimeTaken,
-)
-
 if TYPE_CHECKING:
+    from abandoned_booking.testing._worker import part_of
+    from abandoned_booking.testing.clock import FakeClock
     from abandoned_booking.testing.contracts._machine import RequestStoreMachine
     from abandoned_booking.testing.contracts.appointments import AppointmentBookContract
     from abandoned_booking.testing.contracts.catalogue import ServiceCatalogueContract
@@ -93,6 +81,17 @@ if TYPE_CHECKING:
     from abandoned_booking.testing.contracts.requests import RequestStoreContract
     from abandoned_booking.testing.contracts.settings import SettingsStoreContract
     from abandoned_booking.testing.contracts.suppressions import SuppressionListContract
+    from abandoned_booking.testing.credits import MemoryCreditLedger
+    from abandoned_booking.testing.factory import a_request
+    from abandoned_booking.testing.gateway import RecordingEmailGateway, RecordingSmsGateway
+    from abandoned_booking.testing.registers import (
+        MemoryAppointmentBook,
+        MemoryClientDirectory,
+        MemoryConsentRegister,
+        MemoryLeadDirectory,
+        MemoryServiceCatalogue,
+        TimeTaken,
+    )
     from abandoned_booking.testing.strategies import (
         campaigns,
         crowds,
@@ -143,35 +142,43 @@ __all__ = [
     "settings",
 ]
 
-_CONTRACTS: Final = "abandoned_booking.testing.contracts"
-_STRATEGIES: Final = "abandoned_booking.testing.strategies"
+_HERE: Final = "abandoned_booking.testing"
 _FOUND_IN: Final = {
-    "AppointmentBookContract": f"{_CONTRACTS}.appointments",
-    "ClientDirectoryContract": f"{_CONTRACTS}.clients",
-    "ClockContract": f"{_CONTRACTS}.clock",
-    "ConsentRegisterContract": f"{_CONTRACTS}.consents",
-    "CreditLedgerContract": f"{_CONTRACTS}.credits",
-    "EmailGatewayContract": f"{_CONTRACTS}.email",
-    "LeadDirectoryContract": f"{_CONTRACTS}.leads",
-    "PhoneLedgerContract": f"{_CONTRACTS}.ledger",
-    "RequestStoreContract": f"{_CONTRACTS}.requests",
-    "RequestStoreMachine": f"{_CONTRACTS}._machine",
-    "ServiceCatalogueContract": f"{_CONTRACTS}.catalogue",
-    "SettingsStoreContract": f"{_CONTRACTS}.settings",
-    "SmsGatewayContract": f"{_CONTRACTS}.gateway",
-    "SuppressionListContract": f"{_CONTRACTS}.suppressions",
-    **dict.fromkeys(
-        (name for name in __all__ if name.islower() and name not in {"a_request", "part_of"}),
-        _STRATEGIES,
-    ),
+    "AppointmentBookContract": f"{_HERE}.contracts.appointments",
+    "ClientDirectoryContract": f"{_HERE}.contracts.clients",
+    "ClockContract": f"{_HERE}.contracts.clock",
+    "ConsentRegisterContract": f"{_HERE}.contracts.consents",
+    "CreditLedgerContract": f"{_HERE}.contracts.credits",
+    "EmailGatewayContract": f"{_HERE}.contracts.email",
+    "FakeClock": f"{_HERE}.clock",
+    "LeadDirectoryContract": f"{_HERE}.contracts.leads",
+    "MemoryAppointmentBook": f"{_HERE}.registers",
+    "MemoryClientDirectory": f"{_HERE}.registers",
+    "MemoryConsentRegister": f"{_HERE}.registers",
+    "MemoryCreditLedger": f"{_HERE}.credits",
+    "MemoryLeadDirectory": f"{_HERE}.registers",
+    "MemoryServiceCatalogue": f"{_HERE}.registers",
+    "PhoneLedgerContract": f"{_HERE}.contracts.ledger",
+    "RecordingEmailGateway": f"{_HERE}.gateway",
+    "RecordingSmsGateway": f"{_HERE}.gateway",
+    "RequestStoreContract": f"{_HERE}.contracts.requests",
+    "RequestStoreMachine": f"{_HERE}.contracts._machine",
+    "ServiceCatalogueContract": f"{_HERE}.contracts.catalogue",
+    "SettingsStoreContract": f"{_HERE}.contracts.settings",
+    "SmsGatewayContract": f"{_HERE}.contracts.gateway",
+    "SuppressionListContract": f"{_HERE}.contracts.suppressions",
+    "TimeTaken": f"{_HERE}.registers",
+    "a_request": f"{_HERE}.factory",
+    "part_of": f"{_HERE}._worker",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _FOUND_IN:
+    # Nothing is loaded before it is used: pytest finds this package in every environment of a host.
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return getattr(import_module(_FOUND_IN[name]), name)
+        return getattr(import_module(_FOUND_IN.get(name, f"{_HERE}.strategies")), name)
     except ModuleNotFoundError as error:
         if error.name not in {"hypothesis", "pytest"}:
             raise
