@@ -22,6 +22,7 @@ from abandoned_booking.core.model import AbandonedRequest
 from abandoned_booking.stores.sqlite import SqliteStore
 from benchmarks._crowd import NOOK, due_at_of, nook_request, request_number
 from benchmarks._databases import Databases
+from benchmarks._harness import SIZES
 
 if TYPE_CHECKING:
     from abandoned_booking.stores.sqlalchemy import SqlAlchemyStore
@@ -36,6 +37,7 @@ __all__ = [
     "open_sql",
     "open_store",
     "place_of",
+    "sizes_of",
     "stores_there",
     "waiting",
 ]
@@ -64,6 +66,11 @@ def stores_there(databases: Databases, *, also_on_sqlite: bool = False) -> list[
     if databases.postgres is not None:
         there.append(ON_POSTGRES)
     return [*there, ON_SQLITE] if also_on_sqlite else there
+
+
+def sizes_of(kind: str) -> tuple[int, ...]:
+    """The sizes at which a store is measured; a million is not for SQL through SQLite."""
+    return SIZES[:-1] if kind == ON_SQLITE and len(SIZES) > 2 else SIZES
 
 
 def waiting(number: int) -> AbandonedRequest:

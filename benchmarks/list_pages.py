@@ -19,8 +19,8 @@ from abandoned_booking.desk import Desk
 from abandoned_booking.testing import FakeClock
 from benchmarks._crowd import NOW, request_number
 from benchmarks._databases import databases
-from benchmarks._fill import Filled, filled, stores_there
-from benchmarks._harness import ROUNDS, SIZES, Bench, Medians, milliseconds
+from benchmarks._fill import Filled, filled, sizes_of, stores_there
+from benchmarks._harness import ROUNDS, Bench, Medians, milliseconds
 from benchmarks._raw import Raw, raw_of
 
 CAP: Final = 100
@@ -76,7 +76,7 @@ def main() -> None:
     bench = Bench("list")
     with databases() as databases_:
         for kind in stores_there(databases_, also_on_sqlite=True):
-            places = [Place.opened(filled(databases_, kind, rows)) for rows in SIZES]
+            places = [Place.opened(filled(databases_, kind, rows)) for rows in sizes_of(kind)]
             pages = _measured(bench, "a page of 50", kind, places, Place.pages)
             capped = _measured(bench, "the dot, capped", kind, places, lambda p: p.counts(CAP))
             exact = _measured(bench, "the dot, exact", kind, places, lambda p: p.counts(None))
@@ -105,7 +105,7 @@ def _measured(
 
 
 def _judge_pages(bench: Bench, kind: str, pages: Medians) -> None:
-    small, rows = SIZES[0], SIZES[-1]
+    small, *_, rows = sizes_of(kind)
     for what, ours, raw in zip((FIRST, "page by cursor"), OURS, RAW, strict=True):
         told = {
             "ours": f"{pages[ours, rows]:.2f} ms",
@@ -118,7 +118,7 @@ def _judge_pages(bench: Bench, kind: str, pages: Medians) -> None:
 
 
 def _judge_dot(bench: Bench, kind: str, capped: Medians, exact: Medians) -> None:
-    small, rows = SIZES[0], SIZES[-1]
+    small, *_, rows = sizes_of(kind)
     ours, raw = capped["desk.dot", rows], capped["raw", rows]
     bench.judge(
         "the dot, capped",
@@ -136,8 +136,8 @@ def _judge_growth(bench: Bench, what: str, kind: str, small: float, large: float
     bench.judge(
         f"{what}, growth",
         where=kind,
-        rows=SIZES[-1],
-        ours=f"{small:.2f} ms at {SIZES[0]:,}, {large:.2f} ms at {SIZES[-1]:,}",
+        rows=sizes_of(kind)[-1],
+        ours=f"{small:.2f} ms at {sizes_of(kind)[0]:,}, {large:.2f} ms at {sizes_of(kind)[-1]:,}",
         ratio=large / small,
         aim="at most 1.5 × (flat)",
     )

@@ -20,8 +20,8 @@ from abandoned_booking.desk import Desk
 from abandoned_booking.testing import FakeClock
 from benchmarks._crowd import NOW, TERMS
 from benchmarks._databases import databases
-from benchmarks._fill import ON_POSTGRES, Filled, filled, stores_there
-from benchmarks._harness import ROUNDS, SIZES, Bench, Medians, Take, milliseconds
+from benchmarks._fill import ON_POSTGRES, Filled, filled, sizes_of, stores_there
+from benchmarks._harness import ROUNDS, Bench, Medians, Take, milliseconds
 from benchmarks._raw import Raw, raw_of
 
 CAP: Final = 100
@@ -69,7 +69,7 @@ def main() -> None:
     bench = Bench("search")
     with databases() as places_:
         for kind in stores_there(places_, also_on_sqlite=True):
-            places = [Place.opened(filled(places_, kind, rows)) for rows in SIZES]
+            places = [Place.opened(filled(places_, kind, rows)) for rows in sizes_of(kind)]
             takes: dict[tuple[str, int], Take] = {}
             for place in places:
                 rows = place.filled.rows
@@ -93,7 +93,7 @@ def main() -> None:
 
 
 def _judge(bench: Bench, kind: str, medians: Medians) -> None:
-    rows = SIZES[-1]
+    small, *_, rows = sizes_of(kind)
     like, absent = medians[BY_LIKE, rows], medians[ABSENT_BY_LIKE, rows]
     told = {
         "raw": f"first page {medians[RAW, rows]:.2f} ms",
@@ -104,7 +104,7 @@ def _judge(bench: Bench, kind: str, medians: Medians) -> None:
             f"search, {what}",
             where=kind,
             rows=rows,
-            ours=f"{medians[what, rows]:.2f} ms; at {SIZES[0]:,} {medians[what, SIZES[0]]:.2f} ms",
+            ours=f"{medians[what, rows]:.2f} ms; at {small:,} {medians[what, small]:.2f} ms",
             ratio=medians[what, rows],
             of="ms",
             aim=LIMITS[kind == ON_POSTGRES],

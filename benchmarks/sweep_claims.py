@@ -25,8 +25,17 @@ from typing import Any, Final
 from abandoned_booking.core.model import AbandonedRequest
 from benchmarks._crowd import due_request
 from benchmarks._databases import Databases, databases
-from benchmarks._fill import ON_SQLITE, Filled, fill, filled, open_store, place_of, stores_there
-from benchmarks._harness import ROUNDS, SIZES, Bench, Medians, Take, is_tiny, pick, program
+from benchmarks._fill import (
+    ON_SQLITE,
+    Filled,
+    fill,
+    filled,
+    open_store,
+    place_of,
+    sizes_of,
+    stores_there,
+)
+from benchmarks._harness import ROUNDS, Bench, Medians, Take, is_tiny, pick, program
 from benchmarks._raw_claims import ALL_DUE, BATCH, RawClaims, raw_claims, recorded
 
 IN_BATCHES: Final = pick(full=1_500, quick=1_000, tiny=100)
@@ -44,7 +53,7 @@ def main() -> None:
     with databases() as places:
         for kind in stores_there(places, also_on_sqlite=True):
             medians: dict[Any, float] = {}
-            for rows in SIZES:
+            for rows in sizes_of(kind):
                 taken = _one_size(bench, filled(places, kind, rows))
                 medians |= {(name, rows): rate for name, rate in taken.items()}
             if kind != ON_SQLITE:
@@ -134,7 +143,7 @@ def _raw_each(raw: RawClaims, *, codec: bool) -> None:
 
 
 def _judge(bench: Bench, kind: str, medians: Medians) -> None:
-    small, rows = SIZES[0], SIZES[-1]
+    small, *_, rows = sizes_of(kind)
     for what, ours, raw, codec in (
         ("claim + record, batches of 100", OURS, RAW, RAW_CODEC),
         ("claim + record, a commit per send", OURS_EACH, RAW_EACH, RAW_EACH_CODEC),

@@ -18,8 +18,8 @@ import attrs
 
 from benchmarks._crowd import DUE_AT, NOW
 from benchmarks._databases import databases, plain
-from benchmarks._fill import ON_POSTGRES, Filled, filled, stores_there
-from benchmarks._harness import ROUNDS, SIZES, Bench, Take, milliseconds, pick, seconds
+from benchmarks._fill import ON_POSTGRES, Filled, filled, sizes_of, stores_there
+from benchmarks._harness import ROUNDS, Bench, Take, milliseconds, pick, seconds
 from benchmarks._raw import Raw, raw_of
 
 RAW: Final = "raw"
@@ -49,7 +49,7 @@ def main() -> None:
     bench = Bench("tick")
     with databases() as places_:
         for kind in stores_there(places_, also_on_sqlite=True):
-            places = [_opened(filled(places_, kind, rows)) for rows in SIZES]
+            places = [_opened(filled(places_, kind, rows)) for rows in sizes_of(kind)]
             takes = {
                 (name, place.filled.rows): take
                 for place in places
@@ -58,13 +58,14 @@ def main() -> None:
             medians = bench.in_turns(
                 "an empty tick", takes, unit="ms", where=kind, raw=[RAW], rounds=ROUNDS
             )
-            small, large = medians[OURS, SIZES[0]], medians[OURS, SIZES[-1]]
+            few, *_, many = sizes_of(kind)
+            small, large = medians[OURS, few], medians[OURS, many]
             bench.judge(
                 "an empty tick, growth",
                 where=kind,
-                rows=SIZES[-1],
-                ours=f"{small:.3f} ms at {SIZES[0]:,}, {large:.3f} ms at {SIZES[-1]:,}",
-                raw=f"{medians[RAW, SIZES[-1]]:.3f} ms",
+                rows=many,
+                ours=f"{small:.3f} ms at {few:,}, {large:.3f} ms at {many:,}",
+                raw=f"{medians[RAW, many]:.3f} ms",
                 ratio=large / small,
                 aim="at most 1.5 × (flat)",
             )
