@@ -53,7 +53,7 @@ Role: TypeAlias = Literal["ours", "raw", "peer"]
 
 HOW_MUCH: Final = os.environ.get("BENCH", "full")
 SIZES: Final[tuple[int, ...]] = {
-    "tiny": (300,),
+    "tiny": (100, 200),
     "quick": (10_000, 100_000),
     "full": (10_000, 100_000, 1_000_000),
 }[HOW_MUCH]
