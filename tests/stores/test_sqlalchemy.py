@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from operator import attrgetter
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 import sqlalchemy as sa
@@ -18,22 +17,18 @@ from abandoned_booking.testing import (
     RequestStoreContract,
     SettingsStoreContract,
     SuppressionListContract,
+    part_of,
 )
-
-
-def opened(url: str, part: str = "") -> Any:
-    """The store of a database in another process, or a part of it."""
-    # No pool: what is opened here leaves no connection behind.
-    store = SqlAlchemyStore(sa.create_engine(url, poolclass=sa.NullPool))
-    return attrgetter(part)(store) if part else store
 
 
 class _Again:
     part: ClassVar[str] = ""
 
     @pytest.fixture
-    def reopen(self, engine: sa.Engine) -> Callable[[], Any]:
-        return partial(opened, engine.url.render_as_string(hide_password=False), self.part)
+    def reopen(self, engine: sa.Engine) -> Callable[[], object]:
+        url = engine.url.render_as_string(hide_password=False)
+        whole = partial(SqlAlchemyStore.from_url, url)
+        return part_of(whole, self.part) if self.part else whole
 
     @pytest.fixture
     def sql(self, engine: sa.Engine) -> SqlAlchemyStore:

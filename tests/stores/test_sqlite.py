@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from abandoned_booking.testing import (
     RequestStoreContract,
     SettingsStoreContract,
     SuppressionListContract,
+    part_of,
 )
 from abandoned_booking.testing.contracts._listing import Listing
 
@@ -25,6 +27,10 @@ def sqlite(tmp_path: Path) -> Iterator[SqliteStore]:
 
 
 class TestRequests(RequestStoreContract):
+    @pytest.fixture
+    def reopen(self, tmp_path: Path) -> Callable[[], object]:
+        return partial(SqliteStore, tmp_path / "bookings.db")
+
     @pytest.fixture
     def store(self, sqlite: SqliteStore) -> RequestStore:
         return sqlite
@@ -40,17 +46,29 @@ class TestListingWithoutTrigrams(Listing):
 
 class TestSettings(SettingsStoreContract):
     @pytest.fixture
+    def reopen(self, tmp_path: Path) -> Callable[[], object]:
+        return part_of(partial(SqliteStore, tmp_path / "bookings.db"), "settings")
+
+    @pytest.fixture
     def settings(self, sqlite: SqliteStore) -> SettingsStore:
         return sqlite.settings
 
 
 class TestSuppressions(SuppressionListContract):
     @pytest.fixture
+    def reopen(self, tmp_path: Path) -> Callable[[], object]:
+        return part_of(partial(SqliteStore, tmp_path / "bookings.db"), "suppressions")
+
+    @pytest.fixture
     def suppressions(self, sqlite: SqliteStore) -> SuppressionList:
         return sqlite.suppressions
 
 
 class TestLedger(PhoneLedgerContract):
+    @pytest.fixture
+    def reopen(self, tmp_path: Path) -> Callable[[], object]:
+        return part_of(partial(SqliteStore, tmp_path / "bookings.db"), "ledger")
+
     @pytest.fixture
     def ledger(self, sqlite: SqliteStore) -> PhoneLedger:
         return sqlite.ledger

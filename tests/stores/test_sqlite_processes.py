@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections import Counter
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ import pytest
 
 from abandoned_booking.stores.sqlite import SqliteStore
 from abandoned_booking.testing import a_request
-from abandoned_booking.testing.factory import LEFT_AT
 
 _PREAMBLE = """
 import json, os, signal, sys, threading
@@ -70,46 +67,6 @@ with SqliteStore(path) as store:
         assert sorted(request.id for request in store.stream("paws")) == ["0", "1", "2", "3"]
 
 
-def test_processes_that_add_save_and_reserve_the_same_things_share_them(tmp_path: Path) -> None:
-    """R3, R7: of all processes exactly one wins each."""
-    path = tmp_path / "bookings.db"
-    SqliteStore(path).close()
-    script = """
-won = []
-with SqliteStore(path) as store:
-    for nth in range(15):
-        if store.add(a_request(id=f"r{nth}", client_id=name)):
-            won.append(f"add {nth}")
-        if store.save(a_request(id=f"r{nth}", client_id=name), expected_version=1):
-            won.append(f"save {nth}")
-        if store.ledger.reserve(
-            "paws", f"p{nth}", owner=name, at=LEFT_AT, not_within=timedelta(1)
-        ):
-            won.append(f"reserve {nth}")
-print(json.dumps(won))
-"""
-    won = Counter(what for answer in _race(path, script) for what in answer)
-    kinds = ("add", "save", "reserve")
-    assert won == Counter(f"{kind} {nth}" for kind in kinds for nth in range(15))
-
-
-def test_processes_that_claim_share_what_is_due(tmp_path: Path) -> None:
-    path = tmp_path / "bookings.db"
-    with SqliteStore(path) as store:
-        for nth in range(40):
-            store.add(a_request(id=f"r{nth}", next_action_at=LEFT_AT))
-    script = """
-claimed = []
-with SqliteStore(path) as store:
-    until = LEFT_AT + timedelta(minutes=2)
-    while part := store.claim_due(now=LEFT_AT, until=until, limit=3):
-        claimed += [request.id for request in part]
-print(json.dumps(claimed))
-"""
-    claimed = Counter(name for answer in _race(path, script) for name in answer)
-    assert claimed == Counter(f"r{nth}" for nth in range(40))
-
-
 def test_processes_that_migrate_the_same_file_at_once_take_each_step_once(tmp_path: Path) -> None:
     path = tmp_path / "bookings.db"
     with SqliteStore(path) as store:
@@ -125,30 +82,6 @@ with SqliteStore(path) as store, store._connections.borrowed() as connection:
     print(json.dumps([*steps, store.get("paws", "r1") == a_request()]))
 """
     assert _race(path, script) == [[1, True]] * 3
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
-def test_what_a_call_has_returned_for_outlives_a_sudden_death(tmp_path: Path) -> None:
-    path = tmp_path / "bookings.db"
-    script = """
-store = SqliteStore(path)
-store.add(a_request(next_action_at=LEFT_AT))
-store.save(a_request(client_id="c1", next_action_at=LEFT_AT), expected_version=1)
-store.claim_due(now=LEFT_AT, until=LEFT_AT + timedelta(minutes=2), limit=1)
-store.suppressions.add("paws", "k1")
-with store._connections.writing() as connection:
-    connection.execute("DELETE FROM requests")
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-    process = _started(path, script)
-    process.communicate("go\n", timeout=60)
-    assert process.returncode == -signal.SIGKILL
-    with SqliteStore(path) as store:
-        stored = store.get("paws", "r1")
-        assert stored is not None
-        assert (stored.client_id, stored.version) == ("c1", 3)
-        assert stored.next_action_at == LEFT_AT + timedelta(minutes=2)
-        assert store.suppressions.contains("paws", "k1")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
@@ -170,25 +103,6 @@ SqliteStore(path)
     assert process.returncode == -signal.SIGKILL
     with SqliteStore(path) as store:
         assert store.get("paws", "r1") == a_request()
-
-
-def test_a_second_connection_sees_a_write_as_soon_as_it_has_returned(tmp_path: Path) -> None:
-    path = tmp_path / "bookings.db"
-    with SqliteStore(path) as one, SqliteStore(path) as two:
-        for version in range(1, 6):
-            request = a_request(client_id=f"c{version}")
-            assert (
-                one.add(request)
-                if version == 1
-                else one.save(request, expected_version=version - 1)
-            )
-            seen = two.get("paws", "r1")
-            assert seen is not None
-            assert (seen.client_id, seen.version) == (f"c{version}", version)
-        one.suppressions.add("paws", "k1")
-        assert two.suppressions.contains("paws", "k1")
-        two.suppressions.remove("paws", "k1")
-        assert not one.suppressions.contains("paws", "k1")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
