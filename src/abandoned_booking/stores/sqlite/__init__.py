@@ -8,7 +8,7 @@ Commits are on the disk before a call returns; a file is created for its owner o
 laid out so that the queue, the list and the search each touch little. Writers take turns: when one
 has waited longer than ``busy_timeout`` it gets :class:`~abandoned_booking.errors.StoreLocked`.
 
-Rules held here: the storage half of C6 (one person's open requests), L2-L5 (the list), R3
+Rules held here: the storage half of C6 (one person's open requests), L2-L5 (the list), P1, R3
 (compare-and-set, claims) and R7 (reservations); G3 (no copy of what was erased is left in the
 file); G4 (no stored value in an error).
 """
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -26,10 +26,12 @@ from typing import Final, Self
 import attrs
 
 from abandoned_booking import _failpoints
+from abandoned_booking.core.campaign import BusinessSettings
 from abandoned_booking.core.codec import request_to_json
 from abandoned_booking.core.listing import (
     ListQuery,
     Page,
+    Shelf,
     fold,
     microseconds,
     page_of,
@@ -37,6 +39,8 @@ from abandoned_booking.core.listing import (
     search_text,
 )
 from abandoned_booking.core.model import OPEN_STATUSES, AbandonedRequest, Person
+from abandoned_booking.core.performance import GroupBy, Performance, tally
+from abandoned_booking.core.periods import Period
 from abandoned_booking.errors import StoreError
 from abandoned_booking.stores.sqlite import _rows, _search, _traces
 from abandoned_booking.stores.sqlite._connections import Connections
@@ -274,13 +278,41 @@ class SqliteStore:
     # ── what has to go (G3) ─────────────────────────────────────────────────────────────────────
 
     def abandoned_before(self, business_id: str, before: datetime) -> Iterator[AbandonedRequest]:
-        # By the index of the shelves, whose last one holds what was erased already.
-        for shelf in (0, 1, 2):
+        shelves = (Shelf.LIST, Shelf.DELETED, Shelf.HIDDEN)
+        return self._of_shelves(business_id, shelves, since=None, before=before)
+
+    def tally(
+        self,
+        business_id: str,
+        period: Period,
+        *,
+        by: GroupBy | str | Iterable[GroupBy | str],
+        settings: BusinessSettings,
+        now: datetime,
+    ) -> Performance:
+        # The index hands over the requests of the period; the figures are the core's own.
+        since, before = period.instants(settings.zone)
+        shelves = (Shelf.LIST, Shelf.HIDDEN, Shelf.ERASED)
+        requests = self._of_shelves(business_id, shelves, since=since, before=before)
+        return tally(requests, period, by=by, settings=settings, now=now)
+
+    def _of_shelves(
+        self,
+        business_id: str,
+        shelves: Iterable[Shelf],
+        *,
+        since: datetime | None,
+        before: datetime,
+    ) -> Iterator[AbandonedRequest]:
+        """Those of some shelves abandoned before an instant; about as far back as ``since``."""
+        for shelf in shelves:
             newest, last = 1 - microseconds(before), ""
-            while part := self._part_of_shelf(business_id, shelf, newest, last):
+            while part := self._part_of_shelf(business_id, shelf.value, newest, last):
                 yield from part
                 newest, last = max((-microseconds(found.abandoned_at), found.id) for found in part)
                 last += "\0"
+                if since is not None and newest > -microseconds(since):
+                    break
 
     def _part_of_shelf(
         self, business_id: str, shelf: int, newest: int, last: str
