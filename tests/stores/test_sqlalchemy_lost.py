@@ -266,8 +266,10 @@ def test_connections_that_died_in_the_pool_are_not_noticed(
     assert store.save(_changed(due, "c1"), expected_version=1)
     _end_the_others(engine, kind)
     assert len(store.claim_due(now=_NOW, until=_UNTIL, limit=5)) == 1
+    store.suppressions.add("paws", "k")
     _end_the_others(engine, kind)
     store.suppressions.remove("paws", "k")
+    assert not store.suppressions.contains("paws", "k")
 
 
 def test_of_a_pool_that_died_only_one_connection_is_tried(engine: sa.Engine, kind: str) -> None:
@@ -336,6 +338,17 @@ def test_a_try_that_was_never_connected_leaves_no_doubt(
     # Not OutcomeUnknown: no server can have got it.
     assert not store.save(_changed(a_request(), "ours"), expected_version=1)
     back.join()
+
+
+@pytest.mark.parametrize("kind", ["mariadb"], indirect=True)
+def test_a_connection_that_died_before_anything_was_sent_leaves_no_doubt_either(
+    store: SqlAlchemyStore, straight: SqlAlchemyStore, engine: sa.Engine, kind: str
+) -> None:
+    straight.add(a_request())
+    for version in (1, 2):
+        straight.save(_changed(a_request(), "theirs"), expected_version=version)
+    _end_the_others(engine, kind)
+    assert not store.save(_changed(a_request(), "ours"), expected_version=1)
 
 
 def test_a_server_that_is_killed_and_started_again_is_waited_for() -> None:

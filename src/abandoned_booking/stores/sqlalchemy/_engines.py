@@ -7,6 +7,7 @@ another one's statements (so a fork leaves the pool to the parent).
 
 from __future__ import annotations
 
+import logging
 import os
 import weakref
 from typing import Any, Final
@@ -150,7 +151,15 @@ def own(engine: sa.Engine) -> sa.Engine:
     """
     ours = engine.execution_options(schema_translate_map=None, stream_results=False)
     ours.hide_parameters = True
+    ours.logger = _WithoutRows(ours.logger, {})  # type: ignore[assignment, arg-type]
     return ours
+
+
+class _WithoutRows(logging.LoggerAdapter[logging.Logger]):
+    """SQLAlchemy's logger, which prints the rows that come back if DEBUG is on."""
+
+    def isEnabledFor(self, level: int) -> bool:
+        return level > logging.DEBUG and super().isEnabledFor(level)
 
 
 # ── after a fork ────────────────────────────────────────────────────────────────────────────────
