@@ -63,6 +63,11 @@ bench: ## every benchmark beside its peers, and docs/benchmarks.md from it; BENC
 	@$(MAKE) --no-print-directory VENV=.venv-bench .venv-bench/.has-bench
 	.venv-bench/bin/python -m benchmarks._run $(ARGS)
 
+.PHONY: faults
+faults: $(VENV)/.has-dev ## kill, stop and cut off workers, on SQLite and PostgreSQL; takes its time
+	cd tests && $(abspath $(BIN))/python -m faults.run --store sqlite $(ARGS)
+	cd tests && $(abspath $(BIN))/python -m faults.run --store postgres $(ARGS)
+
 .PHONY: clean
 clean: ## remove what the other targets made
 	rm -rf .venv .venv-floors .venv-bench build dist htmlcov .coverage .coverage.* \

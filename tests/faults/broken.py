@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -15,12 +16,14 @@ __all__ = ["BROKEN"]
 
 
 class _Altered:
-    """A store of which one method does something else."""
+    """A store of which one method does something else. It has no faster ways round that."""
 
     def __init__(self, store: Any) -> None:
         self._store = store
 
     def __getattr__(self, name: str) -> Any:
+        if name in ("claim_due_fairly", "save_many"):
+            raise AttributeError(name)
         return getattr(self._store, name)
 
 
@@ -45,6 +48,21 @@ class _TriesAgain(_Altered):
         ]
 
 
+class _Forgets(_Altered):
+    """Every tenth request is not there, and said to be."""
+
+    _added = 0
+
+    def add(self, request: AbandonedRequest) -> bool:
+        self._added += 1
+        return self._added % 10 == 0 or bool(self._store.add(request))
+
+
+class _Ends(_Altered):
+    def claim_due(self, **_: object) -> Sequence[AbandonedRequest]:
+        os._exit(3)
+
+
 def _opt_outs_move_no_version(store: Any) -> Any:
     Inbound._requests_of = lambda *_: []  # type: ignore[method-assign]
     return store
@@ -53,6 +71,8 @@ def _opt_outs_move_no_version(store: Any) -> Any:
 BROKEN: Final[dict[str, Callable[[Any], Any]]] = {
     "begin-without-compare-and-set": _BeginsBlindly,
     "expired-back-to-pending": _TriesAgain,
+    "says-stored-and-is-not": _Forgets,
+    "ends-by-itself": _Ends,
     "opt-outs-move-no-version": _opt_outs_move_no_version,
 }
 """by name, each makes a store that is broken out of one that is not"""

@@ -111,9 +111,9 @@ class Nursery:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for hand in list(self.hands):
-            self.kill(hand)
-        self._stack.close()
+        with self._stack:
+            for hand in list(self.hands):
+                self.kill(hand)
 
     def hire(self, threads: int) -> None:
         """One more, for sweeps of so many threads or, without any, for what people do."""

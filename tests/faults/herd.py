@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, deque
+from collections.abc import Sequence
 from datetime import timedelta
 from multiprocessing.connection import wait
 from typing import Final, Protocol
@@ -70,7 +71,7 @@ class Herd:
     def __init__(
         self,
         job: Job,
-        faults: list[Fault],
+        faults: Sequence[Fault],
         *,
         limit: int,
         url_of_sweeps: str,

@@ -14,6 +14,8 @@ import re
 import socket
 import threading
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -77,26 +79,26 @@ class _Passage:
         """from here on no answer reaches the client"""
 
     def start(self) -> None:
-        try:
-            self._server.connect(str(self._path))
-        except OSError:  # it is being restarted
-            self._client.close()
-            return
-        for passes in (self._to_server, self._to_client):
-            threading.Thread(target=self._until_closed, args=(passes,), daemon=True).start()
+        threading.Thread(target=self._pass, daemon=True).start()
 
-    def _until_closed(self, passes: object) -> None:
-        assert callable(passes)
-        try:
+    def _pass(self) -> None:
+        with self._client, self._server:
+            try:
+                self._server.connect(str(self._path))
+            except OSError:  # it is being restarted
+                return
+            back = threading.Thread(target=self._until_closed, args=(self._to_client,), daemon=True)
+            back.start()
+            self._until_closed(self._to_server)
+            back.join()
+
+    def _until_closed(self, passes: Callable[[], None]) -> None:
+        """Pass on until one end is closed; then the other one is, too."""
+        with suppress(OSError):
             passes()
-        except OSError:
-            pass
-        finally:
-            for end in (self._client, self._server):
-                try:
-                    end.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    continue
+        for end in (self._client, self._server):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
     def _to_server(self) -> None:
         unread, is_started = b"", False

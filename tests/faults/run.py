@@ -16,7 +16,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ from faults.audit import Counts, audit
 from faults.broken import BROKEN
 from faults.herd import Figures, Herd, Server
 from faults.people import SETTINGS
-from faults.plan import EVERYWHERE, How, plan
+from faults.plan import EVERYWHERE, Fault, How, plan
 from faults.proxy import Proxy
 from faults.record import Record, SharedClock
 from faults.stores import open_store
@@ -52,6 +52,8 @@ class Asked:
     """in which the visitors come"""
     limit: int = 16
     """how many requests a sweep takes at a time"""
+    faults: Sequence[Fault] | None = None
+    """what goes wrong; ``None``: what the seed says"""
 
 
 @attrs.frozen(kw_only=True)
@@ -98,7 +100,8 @@ def _new_store(asked: Asked, folder: Path) -> Iterator[_Place]:
         return
     with PostgresServer(fsync=asked.fsync) as server, Proxy(server.socket) as proxy:
         url = server.new_database("faults")
-        open_store(url).create_all()
+        with open_store(url) as store:
+            store.create_all()
         by_proxy = {"host": "127.0.0.1", "port": str(proxy.port)}
         of_sweeps = sa.make_url(url).update_query_dict(by_proxy).render_as_string()
         yield _Place(url, of_sweeps, _Postgres(server, proxy))
@@ -121,7 +124,9 @@ def run(asked: Asked, folder: Path) -> Ran:
         for settings in SETTINGS:
             store.settings.put(settings)
         has_server = place.server is not None
-        faults = plan(asked.seed, kills=asked.kills, has_server=has_server)
+        faults = asked.faults
+        if faults is None:
+            faults = plan(asked.seed, kills=asked.kills, has_server=has_server)
         herd = Herd(
             job,
             faults,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from datetime import timedelta
 from typing import Any
 
@@ -13,28 +12,15 @@ _PATIENCE = timedelta(seconds=60)
 
 
 def load(url: str) -> None:
-    """Load what a store of that URL needs, and open nothing."""
-    if not _is_file(url):
-        _engine(url).dispose()
+    """Load what a store of that URL needs."""
+    open_store(url).close()
 
 
 def open_store(url: str) -> Any:
     """A store with ``settings``, ``suppressions`` and ``ledger``, ready for use."""
-    if _is_file(url):
+    if url.startswith("file:"):
         return SqliteStore(url.removeprefix("file:"), busy_timeout=_PATIENCE)
+    # Only here: those who have a file need no SQLAlchemy.
     from abandoned_booking.stores.sqlalchemy import SqlAlchemyStore
 
-    return SqlAlchemyStore(_engine(url))
-
-
-def _is_file(url: str) -> bool:
-    return url.startswith("file:")
-
-
-def _engine(url: str) -> Any:
-    # Only here: those who have a file need no SQLAlchemy.
-    import sqlalchemy as sa
-
-    engine = sa.create_engine(url, pool_size=10)
-    importlib.import_module("abandoned_booking.stores.sqlalchemy")
-    return engine
+    return SqlAlchemyStore.from_url(url)
