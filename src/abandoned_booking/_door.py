@@ -23,7 +23,14 @@ from abandoned_booking.core.events import Event, events_between
 from abandoned_booking.core.flow import Booked
 from abandoned_booking.core.instants import as_utc
 from abandoned_booking.core.intake import closed_by, owned_by, person_of
-from abandoned_booking.core.model import AbandonedRequest, MessagePhase, Person, Phone, Route
+from abandoned_booking.core.model import (
+    AbandonedRequest,
+    MessagePhase,
+    Person,
+    Phone,
+    Route,
+    evolve,
+)
 from abandoned_booking.core.planning import rescheduled
 from abandoned_booking.core.privacy import anonymous
 from abandoned_booking.core.sending import attempt_id_of
@@ -267,7 +274,7 @@ class Parts:
             changed, text = anonymous(changed), None
         if not self._saved(changed, before.version):
             return None
-        saved = attrs.evolve(changed, version=before.version + 1)
+        saved = evolve(changed, version=before.version + 1)
         if (before.message.phase, saved.message.phase) == _GIVEN_UP:
             self._free_credits(saved)
         if self.on_event is not None:

@@ -28,7 +28,7 @@ from abandoned_booking._together import saving_together
 from abandoned_booking.core import sending
 from abandoned_booking.core.campaign import BusinessSettings
 from abandoned_booking.core.instants import as_utc
-from abandoned_booking.core.model import AbandonedRequest, MessagePhase, Reason, Route
+from abandoned_booking.core.model import AbandonedRequest, MessagePhase, Reason, Route, evolve
 from abandoned_booking.core.planning import (
     LookUp,
     Plan,
@@ -123,7 +123,7 @@ class Sweep:
         """
         fixed = None if now is None else as_utc(now, field="now")
         clock = self._parts.now if fixed is None else lambda: fixed
-        parts = attrs.evolve(self._parts, saves=saving_together(self._parts.store))
+        parts = evolve(self._parts, saves=saving_together(self._parts.store))
         run = _Run(parts, clock, claim_for, self._send_timeout)
         seen: list[_Seen] = []
         pool: ThreadPoolExecutor | None = None
@@ -210,7 +210,7 @@ class _Run:
         todo = plan(request, settings, facts, now)
         _failpoints.reached("sweep.asked", request.id)
         if self._phone_is_taken(request, settings, todo, now):
-            facts = attrs.evolve(facts, phone_messaged_recently=True)
+            facts = evolve(facts, phone_messaged_recently=True)
             todo = plan(request, settings, facts, now)
         match todo:
             case Send():
@@ -254,8 +254,8 @@ class _Run:
         message = request.message
         if message.phase is MessagePhase.PENDING:
             # Of one that is over, what settled it stays: it is looked at for its listing only.
-            message = attrs.evolve(message, reasons=todo.reasons)
-        waiting = attrs.evolve(request, message=message)
+            message = evolve(message, reasons=todo.reasons)
+        waiting = evolve(request, message=message)
         waiting = self._looked_at_again(waiting, todo.until)
         return self._saved(waiting, request, _Seen("waiting", todo.reasons))
 
@@ -265,7 +265,7 @@ class _Run:
         now = self._clock()
         if listing_at is not None and listing_at <= now:
             again_at = now + _HAND_OVER_AGAIN_AFTER
-            return attrs.evolve(request, next_action_at=min(at or again_at, again_at))
+            return evolve(request, next_action_at=min(at or again_at, again_at))
         return looked_at_again(request, at)
 
     # ── sending ─────────────────────────────────────────────────────────────────────────────────

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from core._examples import CANARIES, CANARY_FORM, HOUR, MINUTE, NOON, a_contact
 from hypothesis import given
@@ -12,6 +13,7 @@ from abandoned_booking.core.intake import CaptureFacts
 from abandoned_booking.core.model import (
     OPEN_STATUSES,
     STANDARD_STEPS,
+    AbandonedRequest,
     Address,
     BookingForm,
     CallOutcome,
@@ -23,8 +25,9 @@ from abandoned_booking.core.model import (
     Reason,
     Status,
     Step,
+    evolve,
 )
-from abandoned_booking.testing import a_request
+from abandoned_booking.testing import a_request, requests
 
 # ── G4: nothing of a person in a repr ────────────────────────────────────────────────────────────
 
@@ -186,3 +189,26 @@ def test_a_form_is_a_value_and_keeps_its_answers_to_itself() -> None:
     assert hash(form) == hash(BookingForm(answers={"vaccinated?": "yes"}))
     with pytest.raises(TypeError):
         form.answers["vaccinated?"] = "no"  # type: ignore[index]  # what is frozen stays so
+
+
+# ── changing ────────────────────────────────────────────────────────────────────────────────────
+
+
+@given(requests(), requests())
+def test_a_request_is_changed_as_attrs_changes_it(
+    request_: AbandonedRequest, other: AbandonedRequest
+) -> None:
+    before = attrs.evolve(request_)
+    changed = evolve(request_, status=other.status, form=other.form, history=other.history)
+    assert changed == attrs.evolve(
+        request_, status=other.status, form=other.form, history=other.history
+    )
+    assert request_ == before
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        changed.status = Status.ABANDONED  # type: ignore[misc]  # what is frozen stays so
+
+
+def test_a_change_of_what_is_no_field_is_refused() -> None:
+    with pytest.raises(TypeError, match="mood"):
+        evolve(a_request(), mood="sunny")  # type: ignore[call-arg]  # that is the point
+    assert evolve(Address(city="Rome"), state="RM") == Address(city="Rome", state="RM")

@@ -11,10 +11,8 @@ import math
 from datetime import datetime, timedelta
 from typing import Final
 
-import attrs
-
 from abandoned_booking.core.campaign import BusinessSettings
-from abandoned_booking.core.model import AbandonedRequest, CallOutcome, HistoryKind, Status
+from abandoned_booking.core.model import AbandonedRequest, CallOutcome, HistoryKind, Status, evolve
 
 __all__ = ["can_be_called", "outcome_noted", "released", "reserved", "urgency"]
 
@@ -52,19 +50,19 @@ def urgency(
 
 def reserved(request: AbandonedRequest, *, staff_id: str, until: datetime) -> AbandonedRequest:
     """The request kept for one member of staff until then."""
-    return attrs.evolve(request, reserved_by=staff_id, reserved_until=until)
+    return evolve(request, reserved_by=staff_id, reserved_until=until)
 
 
 def released(request: AbandonedRequest, *, staff_id: str) -> AbandonedRequest:
     """The request given back, if that member of staff has it; else the very same object."""
     if request.reserved_by != staff_id:
         return request
-    return attrs.evolve(request, reserved_by=None, reserved_until=None)
+    return evolve(request, reserved_by=None, reserved_until=None)
 
 
 def outcome_noted(
     request: AbandonedRequest, outcome: CallOutcome, *, staff_id: str, at: datetime
 ) -> AbandonedRequest:
     """The request with how the call went, and given back."""
-    changed = attrs.evolve(request, outcome=outcome, reserved_by=None, reserved_until=None)
+    changed = evolve(request, outcome=outcome, reserved_by=None, reserved_until=None)
     return changed.noted(at, HistoryKind.CALL_OUTCOME, f"{outcome} by {staff_id}")

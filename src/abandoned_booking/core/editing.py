@@ -24,6 +24,7 @@ from abandoned_booking.core.model import (
     HistoryKind,
     Status,
     Step,
+    evolve,
     masked,
 )
 from abandoned_booking.errors import InvalidInput, TransitionRefused
@@ -131,7 +132,7 @@ def edited(
         before={name: before[name] for name in after},
         after=after,
     )
-    return attrs.evolve(changed, last_edit=record).noted(at, HistoryKind.EDITED, operation_id)
+    return evolve(changed, last_edit=record).noted(at, HistoryKind.EDITED, operation_id)
 
 
 def undone(request: AbandonedRequest, operation_id: str, *, at: datetime) -> AbandonedRequest:
@@ -163,7 +164,7 @@ def undone(request: AbandonedRequest, operation_id: str, *, at: datetime) -> Aba
         restored.pop("step", None)
         restored.pop("care_type", None)
     changed = _with_values(request, restored, at=at)
-    return attrs.evolve(changed, last_edit=attrs.evolve(record, undone_at=at)).noted(
+    return evolve(changed, last_edit=evolve(record, undone_at=at)).noted(
         at, HistoryKind.EDIT_UNDONE, operation_id
     )
 
@@ -191,12 +192,12 @@ def _with_values(
         changed = advance(changed, StatusCorrected(to=Status(values["status"]), at=at))
     step, care_type = values.get("step"), values.get("care_type")
     if step is not None:
-        changed = attrs.evolve(changed, step=Step(step) if step else None)
+        changed = evolve(changed, step=Step(step) if step else None)
     if care_type is not None:
-        form = attrs.evolve(changed.form, care_type=care_type or None)
-        changed = attrs.evolve(changed, form=form)
+        form = evolve(changed.form, care_type=care_type or None)
+        changed = evolve(changed, form=form)
     if "note" in values:
-        changed = attrs.evolve(changed, staff_note=values["note"] or None)
+        changed = evolve(changed, staff_note=values["note"] or None)
     if "assignee" in values:
-        changed = attrs.evolve(changed, assignee=values["assignee"] or None)
+        changed = evolve(changed, assignee=values["assignee"] or None)
     return changed

@@ -35,6 +35,7 @@ from abandoned_booking.core.model import (
     Reason,
     Route,
     Status,
+    evolve,
 )
 from abandoned_booking.errors import InvalidInput
 
@@ -134,10 +135,10 @@ def check_progress(progress: Progress, settings: BusinessSettings) -> Progress:
     form = progress.form
     if form.preferred_at is not None:
         at = as_utc(form.preferred_at, field="form.preferred_at")
-        form = attrs.evolve(form, preferred_at=at)
+        form = evolve(form, preferred_at=at)
     if progress.client_id:
-        form = attrs.evolve(form, person=attrs.evolve(form.person, client_id=progress.client_id))
-    return attrs.evolve(progress, at=as_utc(progress.at, field="at"), form=form)
+        form = evolve(form, person=evolve(form.person, client_id=progress.client_id))
+    return evolve(progress, at=as_utc(progress.at, field="at"), form=form)
 
 
 def check_booked(booked: Booked) -> Booked:
@@ -150,20 +151,20 @@ def check_booked(booked: Booked) -> Booked:
     for field in ("session_id", "appointment_id", "client_id"):
         _check_text(getattr(booked, field), field=field, longest=_LONGEST["id"])
     if booked.client_id:
-        person = attrs.evolve(person, client_id=booked.client_id)
+        person = evolve(person, client_id=booked.client_id)
     if not (booked.session_id or person.client_id or person.phone or person.email):
         raise InvalidInput(
             "names neither a session nor a person; give session_id, client_id, or a person with "
             "phone or email",
             field="booked",
         )
-    return attrs.evolve(booked, at=as_utc(booked.at, field="at"), person=person)
+    return evolve(booked, at=as_utc(booked.at, field="at"), person=person)
 
 
 def check_left(hint: Left) -> Left:
     """The hint with its instant in UTC. Raises :class:`InvalidInput` for a naive one."""
     _check_ids(session_id=hint.session_id)
-    return attrs.evolve(hint, at=as_utc(hint.at, field="at"))
+    return evolve(hint, at=as_utc(hint.at, field="at"))
 
 
 # ── progress, folded in (C2, C3) ────────────────────────────────────────────────────────────────
@@ -229,7 +230,7 @@ def merged(
     below, above = request.form, progress.form
     if not is_news:
         below, above = above, below
-    changed = attrs.evolve(
+    changed = evolve(
         request,
         form=_overlaid(below, above),
         started_at=min(request.started_at, progress.at),
@@ -242,7 +243,7 @@ def merged(
         or progress.resume_url,
     )
     if is_news:
-        changed = attrs.evolve(changed, abandoned_at=progress.at, step=progress.step)
+        changed = evolve(changed, abandoned_at=progress.at, step=progress.step)
         if progress.step != request.step:
             changed = changed.noted(progress.at, HistoryKind.STEP, progress.step)
     return request if changed == request else changed
@@ -271,7 +272,7 @@ def _overlaid_value(below: _T, above: _T) -> _T:
         for field in attrs.fields(type(above))
         if (value := getattr(above, field.name))
     }
-    return attrs.evolve(below, **filled) if filled else below
+    return evolve(below, **filled) if filled else below
 
 
 def left(request: AbandonedRequest, hint: Left) -> AbandonedRequest:
@@ -280,7 +281,7 @@ def left(request: AbandonedRequest, hint: Left) -> AbandonedRequest:
         return request
     if request.erased_at is not None:
         return request
-    return attrs.evolve(request, left_at=hint.at).noted(hint.at, HistoryKind.LEFT)
+    return evolve(request, left_at=hint.at).noted(hint.at, HistoryKind.LEFT)
 
 
 # ── what follows: client, list, leads (C4, C8-C10, D) ───────────────────────────────────────────
@@ -333,7 +334,7 @@ def decided(
         withheld.append(Reason.NO_APPLICABLE_SERVICE)
     if existing and facts.is_blocked:
         withheld.append(Reason.BLOCKED)
-    changed = attrs.evolve(
+    changed = evolve(
         request,
         client_id=client_id,
         client_type=ClientType.EXISTING_CLIENT if existing else ClientType.NEW_VISITOR,
@@ -345,7 +346,7 @@ def decided(
     if changed.abandoned_at == before.abandoned_at:
         return changed
     routed_at = before.routed_at or before.listed_at
-    return attrs.evolve(changed, routed_at=routed_at, listed_at=_listed_at(changed, settings))
+    return evolve(changed, routed_at=routed_at, listed_at=_listed_at(changed, settings))
 
 
 def has_route(request: AbandonedRequest, *, now: datetime) -> bool:
@@ -358,7 +359,7 @@ def has_route(request: AbandonedRequest, *, now: datetime) -> bool:
 def rerouted(request: AbandonedRequest, settings: BusinessSettings) -> AbandonedRequest:
     """A request that was not listed yet, with route and listing instant by these settings (D3)."""
     to_leads = settings.leads_management and request.client_type is ClientType.NEW_VISITOR
-    return attrs.evolve(
+    return evolve(
         request,
         route=Route.LEADS if to_leads else Route.LIST,
         listed_at=_listed_at(request, settings),
@@ -388,7 +389,7 @@ def owned_by(request: AbandonedRequest, client_id: str, *, at: datetime) -> Aban
     """The request of a person who has become a client; one that has a client stays as it is."""
     if request.client_id is not None:
         return request
-    changed = attrs.evolve(
+    changed = evolve(
         request, client_id=client_id, client_type=ClientType.EXISTING_CLIENT, withheld=()
     )
     return changed.noted(at, HistoryKind.CLIENT_ADDED)

@@ -25,6 +25,7 @@ from abandoned_booking.core.model import (
     HistoryKind,
     Recovery,
     Status,
+    evolve,
 )
 from abandoned_booking.errors import TransitionRefused
 
@@ -197,7 +198,7 @@ def _contact_made(
         contacts = (*request.contacts, contact)
     else:
         contacts = tuple(contact if one is known else one for one in request.contacts)
-    changed = attrs.evolve(
+    changed = evolve(
         request,
         # More news of a contact that counts already is no contact: what the staff have corrected
         # since then stays (I3).
@@ -223,10 +224,10 @@ def _contact_withdrawn(
         raise _refused(request, event, "only a call can be taken back")
     if contact.state is state:
         return request
-    withdrawn = attrs.evolve(contact, state=state, reason=reason)
+    withdrawn = evolve(contact, state=state, reason=reason)
     contacts = tuple(withdrawn if known is contact else known for known in request.contacts)
     left = any(known.counts for known in contacts)
-    changed = attrs.evolve(request, status=allowed[-1 if left else 0], contacts=contacts)
+    changed = evolve(request, status=allowed[-1 if left else 0], contacts=contacts)
     return changed.noted(event.at, kind, reason or contact.channel.value)
 
 
@@ -243,7 +244,7 @@ def _scheduled(
                 request, event, "it is recovered with another appointment; cancel that one first"
             )
     recovery = Recovery(at=event.at, appointment_id=event.appointment_id, by_staff=True)
-    changed = attrs.evolve(request, status=allowed[0], recovery=recovery, closed_at=event.at)
+    changed = evolve(request, status=allowed[0], recovery=recovery, closed_at=event.at)
     return changed.noted(event.at, HistoryKind.SCHEDULED)
 
 
@@ -252,11 +253,9 @@ def _booked(request: AbandonedRequest, event: Booked) -> AbandonedRequest:
         return request
     if _contacted_by(request, event.at):
         recovery = Recovery(at=event.at, appointment_id=event.appointment_id)
-        changed = attrs.evolve(
-            request, status=Status.RECOVERED, recovery=recovery, closed_at=event.at
-        )
+        changed = evolve(request, status=Status.RECOVERED, recovery=recovery, closed_at=event.at)
     else:
-        changed = attrs.evolve(request, status=Status.COMPLETED, closed_at=event.at)
+        changed = evolve(request, status=Status.COMPLETED, closed_at=event.at)
     return changed.noted(event.at, HistoryKind.CLIENT_BOOKED)
 
 
@@ -276,7 +275,7 @@ def _cancelled(request: AbandonedRequest, event: AppointmentCancelled) -> Abando
         raise _refused(request, event, "it was not recovered with that appointment")
     if recovery.reversed_at is not None:
         return request
-    changed = attrs.evolve(request, recovery=attrs.evolve(recovery, reversed_at=event.at))
+    changed = evolve(request, recovery=evolve(recovery, reversed_at=event.at))
     return changed.noted(event.at, HistoryKind.APPOINTMENT_CANCELLED)
 
 
@@ -287,5 +286,5 @@ def _corrected(
         return request
     if event.to not in allowed:
         raise _refused(request, event, f"it can only be corrected to {allowed[0].value}")
-    changed = attrs.evolve(request, status=event.to)
+    changed = evolve(request, status=event.to)
     return changed.noted(event.at, HistoryKind.CORRECTED, event.to.value)

@@ -1,6 +1,6 @@
 """The values that everything else speaks of: people, forms, requests and what happened to them.
 
-Frozen and keyword-only; changed with :func:`attrs.evolve`. Every instant is an aware UTC
+Frozen and keyword-only; changed with :func:`evolve`. Every instant is an aware UTC
 ``datetime`` (G2, checked at the doors). ``repr`` masks whatever belongs to a person (G4).
 
 Strings of an open set (:class:`Step`, :class:`CareType`) are ``str`` subclasses with the standard
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import attrs
 
@@ -44,6 +44,7 @@ __all__ = [
     "Route",
     "Status",
     "Step",
+    "evolve",
 ]
 
 _HISTORY_KEPT: Final = 200
@@ -498,7 +499,8 @@ class HistoryEntry:
     """what was written, where that belongs to the history (a reply)"""
 
 
-@attrs.frozen(kw_only=True)
+# Without slots: a change of two fields then copies one dict, and does not set forty fields.
+@attrs.frozen(kw_only=True, slots=False)
 class AbandonedRequest:
     """What is kept of one unfinished booking session: one aggregate, one version."""
 
@@ -588,7 +590,27 @@ class AbandonedRequest:
         """This request with one more line of history; the oldest go first past 200."""
         plain = None if detail is None else str(detail)
         entry = HistoryEntry(at=at, kind=kind, detail=plain, text=text)
-        return attrs.evolve(self, history=(*self.history, entry)[-_HISTORY_KEPT:])
+        return evolve(self, history=(*self.history, entry)[-_HISTORY_KEPT:])
+
+
+_FIELDS_OF_A_REQUEST: Final = frozenset(field.name for field in attrs.fields(AbandonedRequest))
+
+if TYPE_CHECKING:
+    from attrs import evolve as evolve  # and so the checker knows the fields
+else:
+
+    def evolve(value: Any, **changes: Any) -> Any:
+        """What :func:`attrs.evolve` gives; of a request at a fifth of the price.
+
+        A message changes its request ten times. No field of a request has a converter or a
+        validator, so nothing is left out.
+        """
+        if type(value) is not AbandonedRequest or not changes.keys() <= _FIELDS_OF_A_REQUEST:
+            return attrs.evolve(value, **changes)
+        changed = object.__new__(AbandonedRequest)
+        changed.__dict__.update(value.__dict__)
+        changed.__dict__.update(changes)
+        return changed
 
 
 LISTED_AFTER: Final = timedelta(hours=1)

@@ -11,14 +11,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, assert_never
 
-import attrs
-
 from abandoned_booking.core.lifecycle import ContactFailed, ContactMade, advance
 from abandoned_booking.core.model import (
     AbandonedRequest,
     Contact,
     ContactState,
     HistoryKind,
+    evolve,
 )
 from abandoned_booking.core.sending import (
     Accepted,
@@ -49,8 +48,8 @@ def contact_begun(request: AbandonedRequest, contact: Contact) -> AbandonedReque
     """The request with a contact under way; the very same object if it is on record already."""
     if contact_of(request, contact.id) is not None:
         return request
-    begun = attrs.evolve(contact, state=ContactState.SENDING)
-    return attrs.evolve(request, contacts=(*request.contacts, begun))
+    begun = evolve(contact, state=ContactState.SENDING)
+    return evolve(request, contacts=(*request.contacts, begun))
 
 
 def contact_refused(
@@ -60,8 +59,8 @@ def contact_refused(
     contact = contact_of(request, contact_id)
     if contact is None or contact.state is not ContactState.SENDING:
         return request
-    refused = attrs.evolve(contact, state=ContactState.REFUSED, reason=reason)
-    changed = attrs.evolve(request, contacts=_with(request, refused))
+    refused = evolve(contact, state=ContactState.REFUSED, reason=reason)
+    changed = evolve(request, contacts=_with(request, refused))
     return changed.noted(at, HistoryKind.CONTACT_REFUSED, reason[:200])
 
 
@@ -136,16 +135,16 @@ def _taken(
     contact = contact_of(request, contact_id)
     if contact is None or contact.state not in _RANKS:
         return request
-    told = attrs.evolve(
+    told = evolve(
         contact,
         provider_id=contact.provider_id or answer.provider_id or None,
         segments=answer.segments or contact.segments,
     )
     if _RANKS.index(state) > _RANKS.index(contact.state):
-        made = attrs.evolve(told, state=state, at=at or contact.at, reason=None)
+        made = evolve(told, state=state, at=at or contact.at, reason=None)
         return advance(request, ContactMade(contact=made))
     # A report has overtaken the answer, which alone tells the segments.
-    return request if told == contact else attrs.evolve(request, contacts=_with(request, told))
+    return request if told == contact else evolve(request, contacts=_with(request, told))
 
 
 def _with(request: AbandonedRequest, changed: Contact) -> tuple[Contact, ...]:
@@ -159,7 +158,7 @@ def deleted(request: AbandonedRequest, *, at: datetime) -> AbandonedRequest:
     """The request on the shelf of the deleted; the very same object if it is there already."""
     if request.deleted_at is not None or request.erased_at is not None:
         return request
-    return attrs.evolve(request, deleted_at=at).noted(at, HistoryKind.DELETED)
+    return evolve(request, deleted_at=at).noted(at, HistoryKind.DELETED)
 
 
 def restored(request: AbandonedRequest, *, at: datetime) -> AbandonedRequest:
@@ -169,4 +168,4 @@ def restored(request: AbandonedRequest, *, at: datetime) -> AbandonedRequest:
     """
     if request.deleted_at is None or request.erased_at is not None:
         return request
-    return attrs.evolve(request, deleted_at=None).noted(at, HistoryKind.RESTORED)
+    return evolve(request, deleted_at=None).noted(at, HistoryKind.RESTORED)

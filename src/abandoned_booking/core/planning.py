@@ -24,6 +24,7 @@ from abandoned_booking.core.model import (
     MessagePhase,
     Reason,
     Status,
+    evolve,
     masked,
 )
 from abandoned_booking.core.sending import revived, skipped
@@ -98,7 +99,7 @@ def plan(
     if request.message.phase is not MessagePhase.PENDING:
         return Wait(until=None)
     text = recovery_text(request, settings, facts)
-    assessment = assess(request, settings, attrs.evolve(facts, segments=text.size.segments), now)
+    assessment = assess(request, settings, evolve(facts, segments=text.size.segments), now)
     may_go = assessment.send_at is not None and assessment.send_at <= now
     if may_go and request.phone is not None:
         return Send(to=request.phone.e164, text=text)
@@ -169,12 +170,12 @@ def look_for_listing_at(request: AbandonedRequest) -> datetime | None:
 def looked_at_again(request: AbandonedRequest, at: datetime | None) -> AbandonedRequest:
     """The request with its next look at ``at``, or earlier if it is to be announced by then."""
     looks = [look for look in (at, look_for_listing_at(request)) if look is not None]
-    return attrs.evolve(request, next_action_at=min(looks, default=None))
+    return evolve(request, next_action_at=min(looks, default=None))
 
 
 def announced(request: AbandonedRequest, *, at: datetime, lead_id: str | None) -> AbandonedRequest:
     """The request that the host has been told of, as a lead if it has become one (D2)."""
-    changed = attrs.evolve(request, announced_at=at, lead_id=lead_id)
+    changed = evolve(request, announced_at=at, lead_id=lead_id)
     if lead_id is None:
         return changed
     return changed.noted(at, HistoryKind.LEAD_HANDED_OVER)

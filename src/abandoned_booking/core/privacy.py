@@ -13,8 +13,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-import attrs
-
 from abandoned_booking.core.campaign import BusinessSettings
 from abandoned_booking.core.model import (
     AbandonedRequest,
@@ -28,6 +26,7 @@ from abandoned_booking.core.model import (
     Reason,
     Recovery,
     RecoveryMessage,
+    evolve,
 )
 from abandoned_booking.core.sending import skipped
 
@@ -73,7 +72,7 @@ def erased(request: AbandonedRequest, *, at: datetime) -> AbandonedRequest:
     """
     if request.erased_at is not None:
         return request
-    return anonymous(attrs.evolve(request, erased_at=at))
+    return anonymous(evolve(request, erased_at=at))
 
 
 def anonymous(request: AbandonedRequest) -> AbandonedRequest:

@@ -34,6 +34,7 @@ from abandoned_booking.core.model import (
     HistoryKind,
     MessagePhase,
     Reason,
+    evolve,
 )
 
 __all__ = [
@@ -165,7 +166,7 @@ def begun(
     phase = _next_phase(request, _Step.BEGIN)
     if phase is None:
         return request
-    message = attrs.evolve(
+    message = evolve(
         request.message,
         phase=phase,
         attempt_id=attempt_id_of(request.id),
@@ -176,7 +177,7 @@ def begun(
         reasons=(),
         detail=None,
     )
-    changed = attrs.evolve(request, message=message, next_action_at=until)
+    changed = evolve(request, message=message, next_action_at=until)
     return changed.noted(at, HistoryKind.MESSAGE_BEGUN)
 
 
@@ -225,11 +226,11 @@ def _answered(request: AbandonedRequest, answer: Accepted, at: datetime) -> Aban
     # A report has overtaken the answer, which alone tells the segments.
     provider_id = request.message.provider_id or answer.provider_id or None
     segments = answer.segments or request.message.segments
-    changed = attrs.evolve(
+    changed = evolve(
         request,
-        message=attrs.evolve(request.message, provider_id=provider_id, segments=segments),
+        message=evolve(request.message, provider_id=provider_id, segments=segments),
         contacts=tuple(
-            attrs.evolve(contact, provider_id=provider_id, segments=segments)
+            evolve(contact, provider_id=provider_id, segments=segments)
             if contact.id == _CONTACT_ID
             else contact
             for contact in request.contacts
@@ -252,7 +253,7 @@ def _not_sent(request: AbandonedRequest, result: NotSent, at: datetime) -> Aband
     # A minute, then twice as long each time, up to a quarter of an hour.
     backoff = min(timedelta(minutes=1) * 2 ** min(request.message.begun - 1, 4), _LONGEST_BACKOFF)
     retry_at = at + max(backoff, result.retry_after or timedelta())
-    return attrs.evolve(pending, message=attrs.evolve(pending.message, retry_at=retry_at))
+    return evolve(pending, message=evolve(pending.message, retry_at=retry_at))
 
 
 _LONGEST_BACKOFF: Final = timedelta(minutes=15)
@@ -290,8 +291,8 @@ def revived(request: AbandonedRequest) -> AbandonedRequest:
     phase = _next_phase(request, _Step.REVIVE)
     if phase is None or not request.is_open or Reason.DELETED in request.message.reasons:
         return request
-    message = attrs.evolve(request.message, phase=phase, reasons=(), settled_at=None)
-    return attrs.evolve(request, message=message)
+    message = evolve(request.message, phase=phase, reasons=(), settled_at=None)
+    return evolve(request, message=message)
 
 
 def after_report(
@@ -341,7 +342,7 @@ def _accepted(
     phase = _next_phase(request, step)
     if phase is None:
         return request
-    message = attrs.evolve(
+    message = evolve(
         request.message,
         phase=phase,
         provider_id=provider_id or request.message.provider_id,
@@ -360,7 +361,7 @@ def _accepted(
         provider_id=message.provider_id,
         segments=message.segments,
     )
-    changed = attrs.evolve(request, message=message, next_action_at=None)
+    changed = evolve(request, message=message, next_action_at=None)
     return advance(changed, ContactMade(contact=contact))
 
 
@@ -384,9 +385,7 @@ def _settled(
     phase = _next_phase(request, step)
     if phase is None:
         return request
-    message = attrs.evolve(
-        request.message, phase=phase, reasons=reasons, detail=detail, settled_at=at
-    )
-    changed = attrs.evolve(request, message=message, next_action_at=None)
+    message = evolve(request.message, phase=phase, reasons=reasons, detail=detail, settled_at=at)
+    changed = evolve(request, message=message, next_action_at=None)
     said = detail if detail and len(detail) <= 200 else ",".join(reasons)
     return changed.noted(at, kind, said)
