@@ -19,11 +19,14 @@ from servers import PostgresServer
 from servers.fixtures import or_skipped
 from stores.cutting_proxy import Cut, CuttingProxy
 
+from abandoned_booking import _failpoints
+from abandoned_booking.core.campaign import AfterDelay, BusinessSettings, RecoveryCampaign
 from abandoned_booking.core.model import AbandonedRequest
 from abandoned_booking.errors import OutcomeUnknown, StoreLocked, StoreUnavailable
 from abandoned_booking.stores.sqlalchemy import SqlAlchemyStore
-from abandoned_booking.testing import a_request
+from abandoned_booking.testing import FakeClock, RecordingSmsGateway, a_request
 from abandoned_booking.testing.factory import LEFT_AT
+from abandoned_booking.wiring import AbandonedBookings
 
 _NOW = LEFT_AT + timedelta(days=1)
 _UNTIL = _NOW + timedelta(minutes=2)
@@ -367,6 +370,73 @@ def test_a_server_that_is_killed_and_started_again_is_waited_for() -> None:
         starting.join()
         assert found is not None
         assert found.client_id == "c1"
+
+
+# ── what it means for a text ────────────────────────────────────────────────────────────────────
+
+
+@_EITHER
+@pytest.mark.parametrize("stays_down", [False, True], ids=["comes back", "stays down"])
+def test_a_begin_whose_answer_is_lost_sends_one_text_or_none(
+    engine: sa.Engine,
+    way: CuttingProxy,
+    saving: tuple[bytes, ...],
+    when: Cut,
+    stays_down: bool,
+) -> None:
+    # One connection: what passes by does so in order.
+    with _store_on(way.url, pool_size=1, max_overflow=0) as patient:
+        store = SqlAlchemyStore(
+            patient._database.engine, retry_for=_SOON if stays_down else _PATIENT
+        )
+        sms, clock = RecordingSmsGateway(), FakeClock(LEFT_AT)
+        bookings = AbandonedBookings(store, sms=sms, clock=clock, send_threads=1)
+        campaign = RecoveryCampaign(enabled=True, timing=AfterDelay(hours=2))
+        bookings.settings.put(BusinessSettings(business_id="paws", name="Paws", campaign=campaign))
+        assert store.add(a_request(next_action_at=LEFT_AT + timedelta(hours=2)))
+
+        def go_down() -> None:
+            way.is_down = stays_down
+
+        def cut_the_begin(point: str, _: str = "", /) -> None:
+            if point == "sweep.beginning" and not way.cuts:
+                way.cut(when, *saving, then=go_down)
+
+        clock.advance(hours=2)
+        with _failpoints.armed(cut_the_begin):
+            report = bookings.sweep.run_once(limit=1)
+        assert way.cuts == 1
+        assert (report.sent, report.errors) == ((0, 1) if stays_down else (1, 0))
+        way.is_down = False
+        for _ in range(5):
+            clock.advance(minutes=3)
+            bookings.sweep.run_once()
+        # The server had it, and nobody can tell: that text is never sent.
+        is_in_doubt = stays_down and when is Cut.AFTER
+        assert len(sms.sent) == (0 if is_in_doubt else 1)
+
+
+# ── what is printed ─────────────────────────────────────────────────────────────────────────────
+
+
+@_EITHER
+def test_nothing_of_a_request_is_printed_when_its_connection_is_lost(
+    store: SqlAlchemyStore,
+    way: CuttingProxy,
+    saving: tuple[bytes, ...],
+    when: Cut,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store.add(a_request())
+    way.cut(when, *saving)
+    assert store.save(a_request(), expected_version=1)
+    way.is_down = True
+    with pytest.raises(StoreUnavailable) as caught:
+        SqlAlchemyStore(store._database.engine, retry_for=_SOON).save(
+            a_request(), expected_version=2
+        )
+    told = f"{caplog.text} {caught.value!r}"
+    assert not any(word in told for word in ("Ann", "Lee", "5550199", "ann@", "Rex", "Elm St"))
 
 
 # ── writers that block each other (PostgreSQL) ──────────────────────────────────────────────────
