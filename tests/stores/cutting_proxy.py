@@ -35,6 +35,8 @@ class Cut(Enum):
     """the server never hears of the statement"""
     AFTER = auto()
     """the server has done it, and its answer is lost"""
+    LATE = auto()
+    """the server hears of it when the client tries again: when the first mark passes once more"""
 
 
 class CuttingProxy:
@@ -49,6 +51,8 @@ class CuttingProxy:
         self._marks: list[bytes] = []
         self._when = Cut.BEFORE
         self._then: Callable[[], object] | None = None
+        self._again = b""
+        self._has_come_again = threading.Event()
         self.cuts = 0
         self.is_down = False
         """whether every connection is closed, and every new one as soon as it is there"""
@@ -70,6 +74,8 @@ class CuttingProxy:
         """
         with self._lock:
             self._marks, self._when, self._then = list(marks), when, then
+            self._again = marks[0]
+            self._has_come_again.clear()
 
     # ── forwarding ──────────────────────────────────────────────────────────────────────────────
 
@@ -132,6 +138,8 @@ class CuttingProxy:
                         self._cut(sent, client, server)
                         return
                     server.sendall(sent)
+                    if self.cuts and self._again in sent:
+                        self._has_come_again.set()
 
     def _seen(self, sent: bytes, passed: int) -> tuple[int, bool]:
         """How many marks have passed now, and whether that was the last."""
@@ -146,10 +154,16 @@ class CuttingProxy:
     def _cut(self, sent: bytes, client: socket.socket, server: socket.socket) -> None:
         if self._when is Cut.AFTER:
             self._let_it_be_done(sent, client, server)
-        server.close()
+        if self._when is not Cut.LATE:
+            server.close()
         self.cuts += 1
         if self._then is not None:
             self._then()
+        if self._when is Cut.LATE:
+            client.close()
+            assert self._has_come_again.wait(_PATIENCE_SECONDS), "it is not tried again"
+            server.sendall(sent)
+            select.select([server], [], [], _PATIENCE_SECONDS)
 
     @staticmethod
     def _let_it_be_done(sent: bytes, client: socket.socket, server: socket.socket) -> None:

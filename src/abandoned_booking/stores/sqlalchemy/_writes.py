@@ -101,9 +101,19 @@ class _InOneTransaction:
                 connection.execute(sa.insert(table).values(**key, **values))
             return True
 
+        def is_ours(connection: sa.Connection, _: bool) -> bool:
+            return _was_ours(connection, self._tables.queue, change, write_id)
+
         try:
             return self._database.transact(insert)
-        except (KeyTaken, OutcomeUnknown):
+        except OutcomeUnknown:
+            return False
+        except KeyTaken:
+            pass
+        try:
+            # The try before may have been committing still when this one looked for it.
+            return self._database.run(is_ours)
+        except OutcomeUnknown:
             return False
 
     def save(self, changes: Sequence[Change]) -> list[bool]:
