@@ -40,6 +40,9 @@ SUBJECTS: Final = (
     "sweep_claims",
     "sweep_run",
     "job_libraries",
+    "scale_fair_claims",
+    "scale_rush",
+    "scale_sizing",
 )
 """in this order: the stores that are only read come first, and are claimed from later"""
 

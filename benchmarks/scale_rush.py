@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks._databases import databases
-from benchmarks._fill import ON_POSTGRES, open_sql
+from benchmarks._fill import ON_POSTGRES, ON_SQLITE, open_sql, place_of
 from benchmarks._harness import Bench, pick, seconds
 
 CROWD: Final = pick(full=100_000, quick=5_000, tiny=20)
-OTHERS: Final = CROWD // 100 + 1
+CROWD_ON_SQLITE: Final = pick(full=2_000, quick=500, tiny=20)
 EACH: Final = timedelta(milliseconds=10)
 """a hundred texts a second: what one American short code may send"""
 
@@ -30,40 +30,44 @@ EACH: Final = timedelta(milliseconds=10)
 def main() -> None:
     bench = Bench("rush")
     with databases() as places:
-        if places.postgres is None:
-            bench.leave_out(ON_POSTGRES)
-            return
-        places.drop("rush")
-        url = places.postgres_url("rush")
-        store = open_sql(url)
-        store.create_all()
-        rush = _rush()
-        rush.fill(store)
-        drained: list[Any] = []
-        spent = bench.in_turns(
-            "a rush, and what the sweep itself takes",
-            {"sweep": lambda: seconds(lambda: drained.append(rush.drain(lambda: open_sql(url))))},
-            unit="s",
-            where=ON_POSTGRES,
-            rows=CROWD,
-            rounds=1,
-        )
-        _judge(bench, drained[0], spent["sweep"])
+        for kind in (ON_SQLITE, ON_POSTGRES):
+            if kind == ON_POSTGRES and places.postgres is None:
+                bench.leave_out(kind)
+                continue
+            if kind == ON_POSTGRES:
+                places.drop("rush")
+            crowd = CROWD if kind == ON_POSTGRES else CROWD_ON_SQLITE
+            _play(bench, kind, place_of(places, kind, "rush"), crowd)
 
 
-def _rush() -> Any:
+def _play(bench: Bench, kind: str, url: str, crowd: int) -> None:
+    store = open_sql(url)
+    store.create_all()
+    rush = _of_tests().Rush(crowd=crowd, others=crowd // 100 + 1, each=EACH, workers=2, threads=8)
+    rush.fill(store)
+    drained: list[Any] = []
+    told: dict[str, Any] = {"where": kind, "rows": crowd}
+    spent = bench.in_turns(
+        "a rush, and what the sweep itself takes",
+        {"sweep": lambda: seconds(lambda: drained.append(rush.drain(lambda: open_sql(url))))},
+        unit="s",
+        rounds=1,
+        **told,
+    )
+    _judge(bench, drained[0], spent["sweep"], told)
+
+
+def _of_tests() -> Any:
     tests = str(Path(__file__).resolve().parent.parent / "tests")
     if tests not in sys.path:
         sys.path.append(tests)
-    play = import_module("scale.rush")
-    return play.Rush(crowd=CROWD, others=OTHERS, each=EACH, workers=2, threads=8)
+    return import_module("scale.rush")
 
 
-def _judge(bench: Bench, drained: Any, spent: float) -> None:
+def _judge(bench: Bench, drained: Any, spent: float, told: dict[str, Any]) -> None:
     took = drained.took.total_seconds()
     rated = drained.sent * EACH.total_seconds()
     late = max(drained.late).total_seconds()
-    told: dict[str, Any] = {"where": ON_POSTGRES, "rows": CROWD}
     bench.judge(
         "the rush drains at the gateway's rate",
         ours=f"{drained.sent:,} texts in {took:,.0f} s",

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, time, timedelta
-from typing import Final
+from threading import Lock
+from typing import Any, Final
 
 import attrs
 from scale.crowds import Crowd, fill
@@ -43,13 +44,15 @@ class _Gateway:
         self.sent_at: dict[str, datetime] = {}
         self.twice: list[str] = []
         self._clock, self._each = clock, each
+        self._lock = Lock()
 
     def send(self, message: OutboundSms, *, timeout: timedelta) -> Accepted:
         del timeout
-        if message.attempt_id in self.sent_at:
-            self.twice.append(message.attempt_id)
-        at = self._clock.advance(seconds=self._each.total_seconds())
-        self.sent_at[message.attempt_id] = at
+        with self._lock:
+            if message.attempt_id in self.sent_at:
+                self.twice.append(message.attempt_id)
+            at = self._clock.advance(seconds=self._each.total_seconds())
+            self.sent_at[message.attempt_id] = at
         return Accepted(provider_id=message.attempt_id)
 
 
@@ -75,15 +78,28 @@ class Rush:
     each: timedelta
     """what the gateway takes for a text"""
     workers: int = 2
+    threads: int = 1
+    """of each worker; with one, a rush is the same each time"""
     at_once: int = 1_000
     """what a run of a sweep is told to handle at most"""
 
     def fill(self, store: SqlAlchemyStore) -> None:
         """Put the requests and the settings of all businesses into an empty store."""
         campaign = RecoveryCampaign(enabled=True, timing=AtClockTime(time(9)))
-        crowd = Crowd(business_id=_CROWD, number=self.crowd, due_at=NINE)
-        listed_at = _EVENING_BEFORE + timedelta(hours=1)
-        fill(store, [crowd], abandoned_at=_EVENING_BEFORE, announced_at=listed_at)
+        left: dict[str, Any] = {
+            "abandoned_at": _EVENING_BEFORE,
+            "announced_at": _EVENING_BEFORE + timedelta(hours=1),
+        }
+        if store._database.dialect == "postgresql":
+            fill(store, [Crowd(business_id=_CROWD, number=self.crowd, due_at=NINE)], **left)
+        else:
+            for nth in range(self.crowd):
+                name: dict[str, Any] = {
+                    "business_id": _CROWD,
+                    "id": f"{_CROWD}-{nth}",
+                    "next_action_at": NINE,
+                }
+                assert store.add(a_request(phone=_phone(nth), **name, **left))
         store.settings.put(self._settings(_CROWD, campaign))
         after_delay = RecoveryCampaign(enabled=True, timing=AfterDelay(_DELAY))
         for nth in range(self.others):
@@ -121,7 +137,7 @@ class Rush:
         clock = FakeClock(NINE)
         gateway = _Gateway(clock, self.each)
         workers = [
-            AbandonedBookings(new_store(), sms=gateway, clock=clock, send_threads=1)
+            AbandonedBookings(new_store(), sms=gateway, clock=clock, send_threads=self.threads)
             for _ in range(self.workers)
         ]
         ends_at = NINE + 2 * self._lasts
