@@ -431,28 +431,27 @@ def test_newer_tables_that_this_code_can_work_with_are_worked_with(database: sa.
     assert SqlAlchemyStore(database).add(_a_canary())
 
 
-@pytest.mark.parametrize(
-    "theirs",
-    [
-        "abandoned_booking_requests (x INTEGER)",
-        "abandoned_booking_settings (business_id VARCHAR(9), document VARCHAR(9))",
-        f"{_VERSIONS} (x INTEGER)",
-        f"{_VERSIONS} (version VARCHAR(9), needs VARCHAR(9))",
-    ],
-)
-def test_tables_of_our_names_that_are_not_ours_stay_as_they_are(
-    database: sa.Engine, theirs: str
-) -> None:
+_THEIRS = {
+    "one_": "requests (x INTEGER)",
+    "two_": "settings (business_id VARCHAR(9), document VARCHAR(9))",
+    "three_": "schema_version (x INTEGER)",
+    "four_": "schema_version (version VARCHAR(9), needs VARCHAR(9))",
+}
+
+
+def test_tables_of_our_names_that_are_not_ours_stay_as_they_are(database: sa.Engine) -> None:
     with database.begin() as connection:
-        connection.execute(sa.text(f"CREATE TABLE {theirs}"))
-        name, _, columns = theirs.partition(" ")
-        values = ", ".join(["'1'"] * (columns.count(",") + 1))
-        connection.execute(sa.text(f"INSERT INTO {name} VALUES ({values})"))
+        for prefix, table in _THEIRS.items():
+            connection.execute(sa.text(f"CREATE TABLE {prefix}{table}"))
+            name, _, columns = table.partition(" ")
+            values = ", ".join(["'1'"] * (columns.count(",") + 1))
+            connection.execute(sa.text(f"INSERT INTO {prefix}{name} VALUES ({values})"))
     before = _content(database)
-    store = SqlAlchemyStore(database)
-    for call in (*_calls(store), store.create_all):
-        with _told(NotOurDatabase, "belongs to something else.*; choose another table_prefix"):
-            call()
+    for prefix in _THEIRS:
+        store = SqlAlchemyStore(database, table_prefix=prefix)
+        for call in (*_calls(store), store.create_all):
+            with _told(NotOurDatabase, "belongs to something else.*; choose another table_prefix"):
+                call()
     assert _content(database) == before
 
 
@@ -602,6 +601,19 @@ def test_a_mariadb_that_cuts_off_what_is_too_long_is_refused(mariadb_database: s
         assert store.add(_a_canary())
 
 
+@pytest.mark.parametrize("charset", ["latin1", "utf8"])
+def test_a_mariadb_connection_that_carries_some_characters_only_is_refused(
+    mariadb_url: str, charset: str
+) -> None:
+    url = sa.make_url(mariadb_url).difference_update_query(["charset"])
+    with _store(url, connect_args={"charset": charset}) as store:
+        for call in (store.create_all, *_calls(store)):
+            with _told(StoreError, "not carry every character; add charset=utf8mb4"):
+                call()
+    with _store(url) as store:
+        store.create_all()
+
+
 def test_a_file_that_may_only_be_read_is_read(tmp_path: Path) -> None:
     path = tmp_path / "bookings.db"
     with _store(f"sqlite:///{path}") as store:
@@ -699,12 +711,12 @@ def test_asking_for_a_value_that_does_not_fit_finds_nothing_or_is_refused(
     assert not any(found)
 
 
-def test_a_huge_document_is_kept_or_refused(store: SqlAlchemyStore) -> None:
+@pytest.mark.parametrize("store", ["mariadb"], indirect=True)
+def test_a_document_that_is_too_large_is_refused(store: SqlAlchemyStore) -> None:
+    # PostgreSQL and SQLite take a gigabyte.
     huge = a_request(form=BookingForm(services=("x" * 17_000_000,)))
-    if not _is_refused(lambda: store.add(huge)):
-        assert store.get("paws", "r1") == huge
-    else:
-        assert store.get("paws", "r1") is None
+    assert _is_refused(lambda: store.add(huge))
+    assert store.get("paws", "r1") is None
 
 
 # ── logs ────────────────────────────────────────────────────────────────────────────────────────

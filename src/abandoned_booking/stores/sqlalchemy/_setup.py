@@ -165,7 +165,10 @@ def _refuse_unfit(connection: sa.Connection) -> None:
     if name == "PostgreSQL":
         _refuse_dates(str(connection.exec_driver_sql("SHOW datestyle").scalar()))
     elif is_mysql(connection.dialect):
-        _refuse_lax(name, str(connection.exec_driver_sql("SELECT @@SESSION.sql_mode").scalar()))
+        asked = "SELECT @@sql_mode, @@character_set_client, @@character_set_results"
+        mode, *charsets = connection.exec_driver_sql(asked).one()
+        _refuse_lax(name, mode)
+        _refuse_narrow(charsets)
 
 
 def _refuse_dates(style: str) -> None:
@@ -182,6 +185,13 @@ def _refuse_lax(name: str, mode: str) -> None:
             f"this {name} cuts off what is too long instead of refusing it, and two ids could "
             "become one; connect in strict mode: create_engine(..., connect_args={'sql_mode': "
             "'STRICT_TRANS_TABLES'})"
+        )
+
+
+def _refuse_narrow(charsets: list[str]) -> None:
+    if {*charsets} != {"utf8mb4"}:
+        raise StoreError(
+            "the connection does not carry every character; add charset=utf8mb4 to the engine's URL"
         )
 
 
