@@ -404,7 +404,7 @@ def test_what_the_store_writes_is_durable_although_the_users_commits_are_not(
 # ── forks, threads ──────────────────────────────────────────────────────────────────────────────
 
 _FORK: Final = """
-import json, os, sys
+import gc, json, os, sys, weakref
 import sqlalchemy as sa
 from abandoned_booking.stores.sqlalchemy import SqlAlchemyStore
 from abandoned_booking.testing import a_request
@@ -418,10 +418,14 @@ def connection_id():
         return str(connection.scalar(sa.text(own)))
 
 before = connection_id()
+with engine.connect() as connection:
+    kept = weakref.ref(connection.connection.dbapi_connection)
 reader, writer = os.pipe()
 if os.fork() == 0:
     added = [store.add(a_request(id=f"child-{n}")) for n in range(20)]
-    os.write(writer, json.dumps([connection_id(), all(added)]).encode())
+    gc.collect()
+    told = [connection_id(), all(added), kept() is not None]
+    os.write(writer, json.dumps(told).encode())
     os._exit(0)
 added = [store.add(a_request(id=f"parent-{n}")) for n in range(20)]
 child = json.loads(os.read(reader, 999))
@@ -452,7 +456,8 @@ def test_a_child_process_begins_with_a_pool_of_its_own(
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr == ""
     told = json.loads(ran.stdout)
-    child, child_added = told["child"]
+    child, child_added, is_kept = told["child"]
+    assert is_kept, "or it would be closed, from the wrong process"
     assert told["added"]
     assert child_added
     assert told["before"] == told["after"], "the parent's connection is as it was"
