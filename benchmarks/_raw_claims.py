@@ -13,11 +13,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-import attrs
-
 from abandoned_booking.core.codec import request_from_json, request_to_json
 from abandoned_booking.core.listing import microseconds
-from abandoned_booking.core.model import AbandonedRequest, Channel, Contact, Status
+from abandoned_booking.core.model import AbandonedRequest, Channel, Contact, Status, evolve
 from benchmarks._crowd import DUE_AT
 from benchmarks._databases import plain
 from benchmarks._fill import ON_POSTGRES, SQLITE, Filled
@@ -33,16 +31,16 @@ Row = tuple[str, str, int, datetime, str]
 """business, id, version, when it was due, document"""
 
 
-def recorded(request: AbandonedRequest) -> AbandonedRequest:
+def recorded(request: AbandonedRequest, again_at: datetime = ALL_DUE - _BACK) -> AbandonedRequest:
     """A claimed request with its outcome: the other status, a contact, looked at later."""
     at = request.abandoned_at + timedelta(hours=3)
     status = Status.ABANDONED if request.status is Status.CONTACTED else Status.CONTACTED
     contact = Contact(id="m", channel=Channel.RECOVERY_MESSAGE, at=at)
-    return attrs.evolve(
+    return evolve(
         request,
         status=status,
         contacts=(contact,) if status is Status.CONTACTED else (),
-        next_action_at=ALL_DUE - _BACK,
+        next_action_at=again_at,
     )
 
 

@@ -23,7 +23,7 @@ from functools import partial
 from typing import Any, Final
 
 from abandoned_booking.core.model import AbandonedRequest
-from benchmarks._crowd import due_request
+from benchmarks._crowd import NOW, due_request
 from benchmarks._databases import Databases, databases
 from benchmarks._fill import (
     ON_SQLITE,
@@ -169,12 +169,12 @@ def _judge(bench: Bench, kind: str, medians: Medians) -> None:
 def _workers(bench: Bench, places: Databases, kind: str) -> None:
     counts = (1, 2) if is_tiny() else (1, 2, 4)
     lost: list[int] = []
-    nth = iter(range(1_000))
+    nth = iter(range(1, 1_000))
+    place = place_of(places, kind, "workers")
+    fill(kind, place, QUEUED, due_request)
 
     def rate_of(workers: int) -> float:
-        place = place_of(places, kind, f"workers_{next(nth)}")
-        fill(kind, place, QUEUED, due_request)
-        rate, ids = _run_workers(kind, place, workers)
+        rate, ids = _run_workers(kind, place, workers, next(nth))
         lost.append(QUEUED - len(set(ids)) + len(ids) - len(set(ids)))
         return rate
 
@@ -205,9 +205,9 @@ def _workers(bench: Bench, places: Databases, kind: str) -> None:
     )
 
 
-def _run_workers(kind: str, place: str, workers: int) -> tuple[float, list[str]]:
+def _run_workers(kind: str, place: str, workers: int, nth: int) -> tuple[float, list[str]]:
     """Requests a second, and the ids that were handed out, of workers that begin together."""
-    command = program("sweep_claims", "--work", kind, place)
+    command = program("sweep_claims", "--work", kind, place, str(nth))
     started = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(workers)
@@ -238,16 +238,17 @@ def _run_workers(kind: str, place: str, workers: int) -> tuple[float, list[str]]
                 one.wait()
 
 
-def work(kind: str, place: str) -> None:
-    """One worker: claims and records until nothing is due."""
+def work(kind: str, place: str, nth: int) -> None:
+    """One worker: claims and records until nothing is due; all of it is due again the next time."""
     store = open_store(kind, place)
     store.get("paws", "nobody")  # connects, and looks at the tables
     print("ready", flush=True)
     sys.stdin.readline()
     ids: list[str] = []
-    now = ALL_DUE - timedelta(days=10_000)
-    while claimed := store.claim_due(now=now, until=ALL_DUE, limit=BATCH):
-        assert all(store.save_many([(recorded(one), one.version) for one in claimed]))
+    now = NOW + nth * timedelta(days=20)
+    again_at = now + timedelta(days=10)
+    while claimed := store.claim_due(now=now, until=again_at, limit=BATCH):
+        assert all(store.save_many([(recorded(one, again_at), one.version) for one in claimed]))
         ids += [one.id for one in claimed]
     print("done", flush=True)
     print(json.dumps(ids))
@@ -255,6 +256,6 @@ def work(kind: str, place: str) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--work"]:
-        work(sys.argv[2], sys.argv[3])
+        work(sys.argv[2], sys.argv[3], int(sys.argv[4]))
     else:
         main()
