@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks._databases import databases
-from benchmarks._fill import ON_POSTGRES, ON_SQLITE, open_sql, place_of
+from benchmarks._fill import ON_POSTGRES, SQLITE, open_store, place_of
 from benchmarks._harness import Bench, pick, seconds
 
 CROWD: Final = pick(full=100_000, quick=5_000, tiny=20)
-CROWD_ON_SQLITE: Final = pick(full=2_000, quick=500, tiny=20)
+CROWD_IN_A_FILE: Final = pick(full=2_000, quick=500, tiny=20)
 EACH: Final = timedelta(milliseconds=10)
 """a hundred texts a second: what one American short code may send"""
 
@@ -30,26 +30,31 @@ EACH: Final = timedelta(milliseconds=10)
 def main() -> None:
     bench = Bench("rush")
     with databases() as places:
-        for kind in (ON_SQLITE, ON_POSTGRES):
+        for kind in (SQLITE, ON_POSTGRES):
             if kind == ON_POSTGRES and places.postgres is None:
                 bench.leave_out(kind)
                 continue
             if kind == ON_POSTGRES:
                 places.drop("rush")
-            crowd = CROWD if kind == ON_POSTGRES else CROWD_ON_SQLITE
+            crowd = CROWD if kind == ON_POSTGRES else CROWD_IN_A_FILE
             _play(bench, kind, place_of(places, kind, "rush"), crowd)
 
 
 def _play(bench: Bench, kind: str, url: str, crowd: int) -> None:
-    store = open_sql(url)
-    store.create_all()
+    store = open_store(kind, url)
+    if kind == ON_POSTGRES:
+        store.create_all()
     rush = _of_tests().Rush(crowd=crowd, others=crowd // 100 + 1, each=EACH, workers=2, threads=8)
     rush.fill(store)
     drained: list[Any] = []
     told: dict[str, Any] = {"where": kind, "rows": crowd}
     spent = bench.in_turns(
         "a rush, and what the sweep itself takes",
-        {"sweep": lambda: seconds(lambda: drained.append(rush.drain(lambda: open_sql(url))))},
+        {
+            "sweep": lambda: seconds(
+                lambda: drained.append(rush.drain(lambda: open_store(kind, url)))
+            )
+        },
         unit="s",
         rounds=1,
         **told,

@@ -26,6 +26,7 @@ from abandoned_booking.core.model import Phone
 from abandoned_booking.core.sending import attempt_id_of
 from abandoned_booking.ports import Accepted, OutboundSms
 from abandoned_booking.stores.sqlalchemy import SqlAlchemyStore
+from abandoned_booking.stores.sqlite import SqliteStore
 from abandoned_booking.testing import FakeClock, a_request
 
 __all__ = ["NINE", "Drained", "Rush"]
@@ -83,14 +84,14 @@ class Rush:
     at_once: int = 1_000
     """what a run of a sweep is told to handle at most"""
 
-    def fill(self, store: SqlAlchemyStore) -> None:
+    def fill(self, store: SqlAlchemyStore | SqliteStore) -> None:
         """Put the requests and the settings of all businesses into an empty store."""
         campaign = RecoveryCampaign(enabled=True, timing=AtClockTime(time(9)))
         left: dict[str, Any] = {
             "abandoned_at": _EVENING_BEFORE,
             "announced_at": _EVENING_BEFORE + timedelta(hours=1),
         }
-        if store._database.dialect == "postgresql":
+        if isinstance(store, SqlAlchemyStore) and store._database.dialect == "postgresql":
             fill(store, [Crowd(business_id=_CROWD, number=self.crowd, due_at=NINE)], **left)
         else:
             for nth in range(self.crowd):
@@ -132,7 +133,7 @@ class Rush:
         # While the crowd is being sent to, from its first text to the last but a few.
         return NINE + self._lasts * nth / (self.others + 1)
 
-    def drain(self, new_store: Callable[[], SqlAlchemyStore]) -> Drained:
+    def drain(self, new_store: Callable[[], SqlAlchemyStore | SqliteStore]) -> Drained:
         """Sweep from nine on, worker by worker, until nothing is left; each has its own store."""
         clock = FakeClock(NINE)
         gateway = _Gateway(clock, self.each)

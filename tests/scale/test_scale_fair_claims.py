@@ -20,6 +20,7 @@ from scale.plans import listened
 
 from abandoned_booking.stores.sqlalchemy import SqlAlchemyStore, _queue
 from abandoned_booking.testing import a_request
+from abandoned_booking.testing.contracts._claiming import Claiming, TakingTurns
 from abandoned_booking.testing.factory import LEFT_AT
 
 NOW: Final = LEFT_AT
@@ -217,3 +218,33 @@ def test_while_a_picture_lasts_a_claim_is_two_statements_and_an_empty_tick_is_on
     with listened(store._database.engine) as sent:
         assert claimed(store, NOW, 100) == []
     assert len(sent) == 1
+
+
+# ── shards behind PostgreSQL's statements (Citus) ───────────────────────────────────────────────
+
+
+class TestWithoutSkipLocked(Claiming, TakingTurns):
+    """The contract of claims, by a store that is told not to lock what it looks at."""
+
+    @pytest.fixture
+    def store(self, empty_postgres: sa.Engine) -> SqlAlchemyStore:
+        on(empty_postgres)
+        return SqlAlchemyStore(empty_postgres, skip_locked=False)
+
+
+def test_without_skip_locked_every_write_of_a_claim_is_one_businesss_and_nothing_is_locked_before(
+    empty_postgres: sa.Engine,
+) -> None:
+    store = on(empty_postgres)
+    add_crowds(store, businesses=3, each=2)
+    sharded = SqlAlchemyStore(empty_postgres, skip_locked=False)
+    with listened(empty_postgres) as sent:
+        assert len(claimed(sharded, NOW, 3)) == 3
+    writes = [one for one in sent if not one.statement.startswith("SELECT")]
+    for one in writes:
+        assert one.statement.startswith("UPDATE abandoned_booking_queue ")
+        assert "business_id = %(" in one.statement
+    assert len(writes) == 3
+    asked = " ".join(one.statement for one in sent)
+    assert "FOR UPDATE" not in asked
+    assert "unnest" not in asked

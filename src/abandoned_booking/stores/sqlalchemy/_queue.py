@@ -48,6 +48,8 @@ class Queue:
         self._mark = LowWaterMark()
         self._turns = Turns()
         self._is_postgres = database.dialect == "postgresql"
+        # Who asks for no SKIP LOCKED has no plain PostgreSQL, but shards behind it (Citus).
+        self._has_arrays = self._is_postgres and skip_locked is not False
 
     def saw(self, next_action_at: datetime | None) -> None:
         """Told of every write of this store: what is due before the mark moves it back."""
@@ -147,7 +149,7 @@ class Queue:
     ) -> sa.Select[Any]:
         """The statement for those rows of the queue only."""
         c = self._queue.c
-        if not self._is_postgres:
+        if not self._has_arrays:
             return statement.where(sa.tuple_(c.business_id, c.id).in_(keys))
         # One plan for any number of keys; a long IN is a plan of its own for every length.
         names, ids = [key[0] for key in keys], [key[1] for key in keys]
