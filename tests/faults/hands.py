@@ -65,7 +65,7 @@ class Hand:
         self.faults = {
             point: attrs.evolve(fault, passes=stops[point])
             for point, fault in self.faults.items()
-            if point in stops
+            if point in stops and not fault.covers
         }
 
     def hold(self, fault: Fault, *, until: int) -> None:
@@ -97,6 +97,7 @@ class Nursery:
 
     def __init__(self, job: Job, url_of_sweeps: str) -> None:
         self._job, self._url_of_sweeps = job, url_of_sweeps
+        self._urls = sorted({job.url, url_of_sweeps})
         self._names = 0
         self._stack = ExitStack()
         self.hands: list[Hand] = []
@@ -104,7 +105,7 @@ class Nursery:
     def __enter__(self) -> Self:
         address = str(Path(self._job.folder) / "told")
         self._listener = self._stack.enter_context(Listener(address, "AF_UNIX"))
-        command = [sys.executable, "-m", "faults.worker", address, self._job.url]
+        command = [sys.executable, "-m", "faults.worker", address, *self._urls]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=_TESTS, text=True)
         self._process = self._stack.enter_context(process)
         self._stack.callback(process.kill)

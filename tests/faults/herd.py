@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from multiprocessing.connection import wait
 from typing import Final, Protocol
@@ -73,6 +73,7 @@ class Herd:
         job: Job,
         faults: Sequence[Fault],
         *,
+        cover: Collection[str],
         limit: int,
         url_of_sweeps: str,
         server: Server | None,
@@ -84,6 +85,8 @@ class Herd:
         self._clock = SharedClock(job.clock)
         self._chance = random.Random(job.seed)
         self._plan = deque(faults)
+        self._uncovered = set(cover)
+        """points at which nothing has gone wrong yet: whoever comes there first is killed"""
         self._acts: deque[Act] = deque()
         self._to_come = deque(self._people)
         self._came: dict[int, Visitor] = {}
@@ -107,6 +110,7 @@ class Herd:
             while self._clock.now() < ends_at:
                 self._tick(TICK)
             self._plan.clear()
+            self._uncovered.clear()
             for hand in self._hands:
                 hand.faults.clear()
             # Phones are free again after a day; what is pending still is missed after the grace.
@@ -166,15 +170,22 @@ class Herd:
         """Give somebody who waits the next thing to do, and what is to go wrong meanwhile."""
         if hand.is_busy or (hand.is_idle if hand.sweeps else not self._acts):
             return
-        for fault in list(self._plan):
-            if len(hand.faults) < FAULTS_AT_ONCE and hand.can_have(fault):
-                hand.faults[fault.point] = fault
-                self._plan.remove(fault)
+        self._arm(hand)
         if hand.sweeps:
             hand.order("sweep", self._limit)
         else:
             hand.acts = [self._acts.popleft() for _ in range(min(self._limit, len(self._acts)))]
             hand.order("acts", hand.acts)
+
+    def _arm(self, hand: Hand) -> None:
+        for fault in list(self._plan):
+            if len(hand.faults) < FAULTS_AT_ONCE and hand.can_have(fault):
+                hand.faults[fault.point] = fault
+                self._plan.remove(fault)
+        for point in self._uncovered:
+            fault = Fault(How.KILL, point, covers=True)
+            if hand.can_have(fault):
+                hand.faults[point] = fault
 
     # ── what workers say ────────────────────────────────────────────────────────────────────────
 
@@ -220,6 +231,7 @@ class Herd:
         if fault is None:  # called off
             hand.go_on()
             return
+        self._uncovered.discard(point)
         self.figures.done[fault.how, point] += 1
         match fault.how:
             case How.KILL:
@@ -243,7 +255,7 @@ class Herd:
         for said in self._nursery.kill(hand):
             if said[0] != "at":
                 self._heard(hand, said)
-        self._plan.extendleft(hand.faults.values())
+        self._plan.extendleft(fault for fault in hand.faults.values() if not fault.covers)
         # A webhook that got no answer is sent again.
         self._acts.extendleft(reversed(hand.acts))
         self._nursery.hire(hand.threads)

@@ -51,6 +51,8 @@ class Fault:
     point: str
     passes: int = 0
     """how often a worker comes by before"""
+    covers: bool = False
+    """it is there only for the first worker that comes by"""
     crossed_by: str = ""
     """what people do meanwhile to the very request that it has; anything, unless told"""
 
@@ -65,18 +67,15 @@ class Fault:
 
 
 def plan(seed: int, *, kills: int, has_server: bool) -> list[Fault]:
-    """Every point with a kill and a stop, then more of everything until there are enough kills."""
+    """A stop at every point, and about so many kills more than one at every point.
+
+    The one at every point is the herd's, whoever comes there first.
+    """
     chance = random.Random(seed)
-    points = EVERYWHERE[has_server]
-    rare = [point for point in points if point not in _COMMON]
-    faults = [Fault(how, point) for how in (How.KILL, How.STOP) for point in points]
-    faults += [Fault(How.KILL, point) for point in rare]
+    faults = [Fault(How.STOP, point) for point in EVERYWHERE[has_server]]
+    faults += _further(chance, kills, has_server=has_server)
     chance.shuffle(faults)
-    # Few come to these: they are waited for from the beginning, and by more than one.
-    faults.sort(key=lambda fault: fault.point in _COMMON)
-    more = [*_further(chance, kills - len(points) - len(rare), has_server=has_server)]
-    chance.shuffle(more)
-    return [*faults, *more]
+    return faults
 
 
 def _further(chance: random.Random, kills: int, *, has_server: bool) -> Iterator[Fault]:
@@ -87,10 +86,10 @@ def _further(chance: random.Random, kills: int, *, has_server: bool) -> Iterator
 
     for point in ("sweep.asked", "sweep.reserved", "sweep.beginning"):
         for act in ("opt_out", "book", "call", "text"):
-            yield Fault(How.STOP, point, chance.randrange(6), act)
-    for _ in range(max(kills, 0)):
+            yield Fault(How.STOP, point, chance.randrange(6), crossed_by=act)
+    for _ in range(kills):
         yield chance.choice((somewhere(How.KILL), Fault(How.KILL_ANYWHERE, ANYWHERE)))
-    others = max(kills, 0) // 8 + 1
+    others = kills // 8 + 1
     for _ in range(others):
         yield Fault(How.DELAY, GATEWAY, chance.randrange(6))
         yield somewhere(How.STOP)

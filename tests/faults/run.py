@@ -124,12 +124,15 @@ def run(asked: Asked, folder: Path) -> Ran:
         for settings in SETTINGS:
             store.settings.put(settings)
         has_server = place.server is not None
-        faults = asked.faults
+        faults, cover = asked.faults, EVERYWHERE[has_server]
         if faults is None:
             faults = plan(asked.seed, kills=asked.kills, has_server=has_server)
+        else:
+            cover = ()
         herd = Herd(
             job,
             faults,
+            cover=cover,
             limit=asked.limit,
             url_of_sweeps=place.url_of_sweeps,
             server=place.server,

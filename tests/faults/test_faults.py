@@ -20,7 +20,15 @@ from servers.fixtures import or_skipped
 
 from abandoned_booking._failpoints import POINTS
 
-SHORT = Asked(store="sqlite", requests=120, kills=40, seed=1, fsync=False, limit=8)
+SHORT = Asked(
+    store="sqlite",
+    requests=120,
+    kills=15,
+    seed=1,
+    fsync=False,
+    within=timedelta(minutes=40),
+    limit=8,
+)
 FEW = attrs.evolve(SHORT, requests=40, within=timedelta(minutes=20))
 IN_MEMORY = Path("/dev/shm")
 

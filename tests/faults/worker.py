@@ -1,6 +1,6 @@
 """The processes that are killed. They sweep, or do what people do, as they are told.
 
-``python -m faults.worker SOCKET URL`` is where they come from: a process that has loaded everything
+``python -m faults.worker SOCKET URL...`` is where they come from: one that has loaded everything
 and forks a worker for each line that it reads, so that two hundred dead ones cost no more than two
 hundred forks. A worker is told what to do over a connection of its own. When it comes to a point
 that it was told of, it says so, and stands still until it is told to go on; which it may never be.
@@ -27,7 +27,7 @@ from faults.broken import BROKEN
 from faults.people import Act, Visitor, visitors
 from faults.provider import Provider
 from faults.record import Record, SharedClock
-from faults.stores import load, open_store
+from faults.stores import open_store, used_store
 
 from abandoned_booking import (
     AbandonedBookings,
@@ -86,12 +86,11 @@ class Job:
 class Worker:
     """One of them."""
 
-    def __init__(self, job: Job, threads: int, told: Connection) -> None:
+    def __init__(self, job: Job, store: Any, threads: int, told: Connection) -> None:
         self._told = told
         clock = SharedClock(job.clock)
         self._record = Record(job.record, clock)
         self._clock, self._people = clock, job.people()
-        store = open_store(job.url)
         if job.broken is not None:
             store = BROKEN[job.broken](store)
         self._bookings = AbandonedBookings(
@@ -199,8 +198,8 @@ class Worker:
 
 def main() -> None:
     """Fork a worker for every line of standard input: a job, and the name that it answers to."""
-    address, url = sys.argv[1:]
-    load(url)
+    address, *urls = sys.argv[1:]
+    stores = {url: used_store(url) for url in urls if not url.startswith("file:")}
     # Nobody waits for them: whoever is told of their end sees their connection close.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     faulthandler.register(signal.SIGUSR1)  # where does it stand?
@@ -209,17 +208,15 @@ def main() -> None:
         if os.fork():
             continue
         try:
-            _live(Job(**asked["job"]), asked["threads"], asked["name"], address)
+            job = Job(**asked["job"])
+            store = stores.get(job.url) or open_store(job.url)
+            with suppress(EOFError, BrokenPipeError), Client(address, "AF_UNIX") as told:
+                told.send((asked["name"], os.getpid()))
+                Worker(job, store, asked["threads"], told).work()
         except BaseException:
             traceback.print_exc()
         finally:
             os._exit(0)
-
-
-def _live(job: Job, threads: int, name: Any, address: str) -> None:
-    with suppress(EOFError, BrokenPipeError), Client(address, "AF_UNIX") as told:
-        told.send((name, os.getpid()))
-        Worker(job, threads, told).work()
 
 
 if __name__ == "__main__":
