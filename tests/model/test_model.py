@@ -8,7 +8,9 @@ What must hold does in every state, and whatever must never be done is shown to 
 from __future__ import annotations
 
 import os
+import re
 from functools import partial
+from pathlib import Path
 
 import pytest
 from model.bounds import FORBIDDEN, LARGE, SMALL
@@ -19,6 +21,7 @@ from model.telling import told, with_names
 from model.world import EVERYTHING, NEXT, TAKEN, UNDER_WAY, Act, Forbidden, P, Scope, World
 
 MOST = 2_000_000
+PAGE = Path(__file__).resolve().parents[2] / "docs/explanation/once-only-sending.md"
 SCOPES = LARGE if os.environ.get("ABANDONED_BOOKING_MODEL") == "large" else SMALL
 
 
@@ -76,6 +79,18 @@ def _is_allowed(scope: Scope, acts: list[Act], invariant: Invariant) -> bool:
                     following.append(after)
         worlds = following
     return False
+
+
+def test_the_docs_tell_what_each_breaks_and_in_how_many_steps() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    table = re.search(r"<!-- the model's: forbidden -->(.*?)<!-- end", text, re.DOTALL)
+    assert table is not None
+    rows = []
+    for forbidden, (scope, invariant) in FORBIDDEN.items():
+        broken = breaks(scope, [invariant])
+        explored = explore(scope.start(), partial(steps, scope), broken, most=MOST)
+        rows.append(f"| {forbidden} | {invariant} | {len(explored.trace)} |")
+    assert table[1].strip().splitlines()[2:] == rows
 
 
 def test_every_invariant_can_be_broken() -> None:
