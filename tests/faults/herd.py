@@ -28,6 +28,9 @@ PATIENCE_SECONDS: Final = 120
 EVENTS_UNTIL_BACK: Final = 4
 """how much happens before the clock moves back to where it was"""
 EVENTS_BETWEEN_KILLS: Final = 3
+ANSWERED_LAST: Final = 0.2
+"""of the answers that are held back: those that come after everything else"""
+NEVER: Final = 1_000_000
 _KILL_ANYWHERE: Final = Fault(How.KILL_ANYWHERE, ANYWHERE)
 
 
@@ -114,8 +117,12 @@ class Herd:
             for hand in self._hands:
                 hand.faults.clear()
             # Phones are free again after a day; what is pending still is missed after the grace.
-            for by in (TICK, TICK, A_DAY + TICK, TICK, GRACE + A_DAY, TICK, TICK):
+            for by in (TICK, TICK, A_DAY + TICK, TICK, GRACE + A_DAY, TICK):
                 self._tick(by)
+            # Answers that are later than everything.
+            for hand in self._hands:
+                hand.held_until = 0
+            self._tick(TICK)
         return self.figures
 
     # ── a tick of the clock ─────────────────────────────────────────────────────────────────────
@@ -271,7 +278,11 @@ class Herd:
 
     def _hold(self, hand: Hand, fault: Fault, about: str) -> None:
         """Its claim ends and others take over, or it goes on just before that."""
-        hand.hold(fault, until=self.figures.ticks + self._chance.randrange(2))
+        ticks = self._chance.randrange(2)
+        if fault.how is How.DELAY and self._chance.random() < ANSWERED_LAST:
+            ticks = NEVER
+            self._nursery.hire(hand.threads)
+        hand.hold(fault, until=self.figures.ticks + ticks)
         if fault.point in WITHIN_TRANSACTIONS:
             # It has locks, for which the others would wait: past its claim in one moment.
             self._clock.move(TICK)

@@ -35,7 +35,7 @@ class How(StrEnum):
     KILL = "SIGKILL"
     KILL_ANYWHERE = "SIGKILL at any moment"
     STOP = "SIGSTOP past its claim"
-    DELAY = "one thread held past its claim"
+    DELAY = "an answer of the gateway held back"
     CLOCK_ON = "the clock a day on"
     CLOCK_BACK = "the clock a day back"
     KILL_SERVER = "SIGKILL to the database server"
@@ -90,7 +90,7 @@ def _further(chance: random.Random, kills: int, *, has_server: bool) -> Iterator
     for _ in range(kills):
         yield chance.choice((somewhere(How.KILL), Fault(How.KILL_ANYWHERE, ANYWHERE)))
     others = kills // 8 + 1
-    for _ in range(others):
+    for _ in range(others + 2):
         yield Fault(How.DELAY, GATEWAY, chance.randrange(6))
         yield somewhere(How.STOP)
         yield somewhere(How.CLOCK_ON)
