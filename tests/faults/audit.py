@@ -50,13 +50,17 @@ class History:
     def __init__(self, lines: Iterable[Line]) -> None:
         self.accepted: Counter[str] = Counter()
         self.said: defaultdict[str, set[str]] = defaultdict(set)
-        self.begins: defaultdict[str, set[str]] = defaultdict(set)
+        self.unrecorded: defaultdict[str, set[str]] = defaultdict(set)
         """by request: who was about to begin, and has not recorded how it ended"""
+        self.failed: set[str] = set()
+        """requests that the store has failed a sweep with"""
         self.acts: defaultdict[str, list[Line]] = defaultdict(list)
         self.texts: defaultdict[str, list[tuple[datetime, str]]] = defaultdict(list)
         """by phone of a business: for when each text was promised, and which it is"""
         self.reservations: defaultdict[str, list[datetime]] = defaultdict(list)
         self._reserved: dict[tuple[str, str], datetime] = {}
+        self._beginning: dict[str, str] = {}
+        """by who: the request whose begin it may have won"""
         for line in lines:
             self._take(line)
 
@@ -67,18 +71,29 @@ class History:
                 self._reserved[line.who, line.about] = at
                 self.reservations[line.about].append(at)
             case "beginning":
-                self.begins[line.about].add(line.who)
+                self._begins(line)
             case "accepted":
                 self.accepted[line.about] += 1
                 if line.about.endswith(".m"):
                     at = self._reserved[line.who, line.about]
                     self.texts[line.how].append((at, line.about))
             case "said":
+                self._beginning.pop(line.who, None)
                 self.said[line.about].add(line.how)
             case "recorded":
-                self.begins[line.about].discard(line.who)
+                self.unrecorded[line.about].discard(line.who)
+            case "failed":
+                self.failed.add(line.about)
             case _:
                 self.acts[line.what].append(line)
+
+    def _begins(self, line: Line) -> None:
+        lost = self._beginning.get(line.who)
+        if lost is not None:
+            # It has gone on to another without sending: somebody else had begun.
+            self.unrecorded[lost].discard(line.who)
+        self._beginning[line.who] = line.about
+        self.unrecorded[line.about].add(line.who)
 
 
 def begun_after_opt_out(lines: Iterable[Line], people: Iterable[Visitor]) -> Iterator[str]:
@@ -160,7 +175,9 @@ def _count(counts: Counts, request: AbandonedRequest, history: History) -> None:
 
 
 def _why_nobody_knows(request: AbandonedRequest, history: History) -> str | None:
-    if history.begins[request.id]:
+    if request.id in history.failed:
+        return "the store failed its worker"
+    if history.unrecorded[request.id]:
         return "its worker had no time to record it"
     if history.said[f"{request.id}.m"] & _NO_ANSWER:
         return "the gateway gave no answer"

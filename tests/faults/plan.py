@@ -79,7 +79,7 @@ def plan(seed: int, *, kills: int, has_server: bool) -> list[Fault]:
 
 
 def _further(chance: random.Random, kills: int, *, has_server: bool) -> Iterator[Fault]:
-    common = sorted(_COMMON)
+    common = sorted(_COMMON.intersection(EVERYWHERE[has_server]))
 
     def somewhere(how: How) -> Fault:
         return Fault(how, chance.choice(common), chance.randrange(12))

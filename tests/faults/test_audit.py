@@ -134,6 +134,16 @@ def test_in_doubt_for_want_of_an_answer_or_of_time(past: Past) -> None:
     assert dict(past.counts().unconfirmed) == {"not sent, the gateway gave no answer": 1}
     past.record.write("beginning", ANN.request_id)
     assert dict(past.counts().unconfirmed) == {"not sent, its worker had no time to record it": 1}
+    past.record.write("failed", ANN.request_id, "OutcomeUnknown")
+    assert dict(past.counts().unconfirmed) == {"not sent, the store failed its worker": 1}
+
+
+def test_a_begin_that_was_lost_explains_no_doubt(past: Past) -> None:
+    past.stored(ANN, begun, in_doubt)
+    past.accepted(ANN)
+    past.record.write("beginning", ANN.request_id)
+    past.record.write("beginning", BEN.request_id)
+    assert past.counts().lost == [f"{ANN.request_id}: in doubt, and its answer was recorded"]
 
 
 def test_a_request_that_is_not_there(past: Past) -> None:

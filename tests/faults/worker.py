@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import faulthandler
 import json
+import logging
 import os
 import signal
 import sys
@@ -36,6 +37,7 @@ from abandoned_booking import (
     InboundSms,
     _failpoints,
 )
+from abandoned_booking._door import log
 from abandoned_booking.errors import StoreError, TransitionRefused
 from abandoned_booking.ports import PhoneLedger
 
@@ -58,6 +60,19 @@ class _WrittenDown:
 
     def release(self, business_id: str, phone: str, *, owner: str) -> None:
         self._ledger.release(business_id, phone, owner=owner)
+
+
+class _FailuresWrittenDown(logging.Handler):
+    """What a sweep logs of a request that it could not handle, in the record."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(logging.ERROR)
+        self._record = record
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if isinstance(record.args, tuple) and str(record.msg).startswith("sweep: request"):
+            request_id, _, error = record.args
+            self._record.write("failed", str(request_id), str(error))
 
 
 @attrs.frozen(kw_only=True)
@@ -100,6 +115,8 @@ class Worker:
             clock=clock,
             send_threads=max(threads, 1),
         )
+        log.addHandler(_FailuresWrittenDown(self._record))
+        log.propagate = False
         self._stops: dict[str, int] = {}
         self._lock = Lock()
 
