@@ -58,7 +58,7 @@ SIZES: Final[tuple[int, ...]] = {
     "full": (10_000, 100_000, 1_000_000),
 }[HOW_MUCH]
 ROUNDS: Final = 1 if HOW_MUCH == "tiny" else 5
-_LONGEST_SECONDS: Final = 40 if HOW_MUCH == "quick" else 150
+_LONGEST_SECONDS: Final = 90 if HOW_MUCH == "quick" else 300
 MANY: Final = 1 if HOW_MUCH == "tiny" else 15
 """rounds, where one takes next to no time and a busy moment would show"""
 _AIM_KINDS: Final = ("at most", "at least")

@@ -21,14 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from abandoned_booking import AbandonedBookings
-from abandoned_booking.testing import FakeClock
-from benchmarks._crowd import NOW, due_request
-from benchmarks._fill import ON_POSTGRES, SQLITE, fill, open_store
-from benchmarks._raw_claims import BATCH, recorded
-from benchmarks.sweep_run import NoOpGateway
-
-__all__ = ["LIBRARIES", "Library"]
+__all__ = ["LIBRARIES", "Library", "told"]
 
 logging.disable(logging.CRITICAL)
 
@@ -189,60 +182,7 @@ class DurableHuey(Huey):
     fsync = True
 
 
-class Ours:
-    """A claim of a hundred at a time, and each outcome recorded; as ``sweep_claims.py`` does it."""
-
-    def __init__(self, kind: str, *, together: bool) -> None:
-        self._kind, self._together = kind, together
-
-    def fill(self, place: str, jobs: int) -> None:
-        fill(self._kind, place, jobs, due_request)
-
-    def work(self, place: str, jobs: int) -> None:
-        store = open_store(self._kind, place)
-        store.get("paws", "nobody")  # connects, and looks at the tables
-        began = time.perf_counter()
-        left = jobs
-        while left:
-            claimed = store.claim_due(now=NOW, until=NOW + timedelta(minutes=2), limit=BATCH)
-            done = [(recorded(one), one.version) for one in claimed]
-            if self._together:
-                assert all(store.save_many(done))
-            else:
-                assert all(store.save(one, expected_version=version) for one, version in done)
-            left -= len(claimed)
-        told(jobs, time.perf_counter() - began)
-
-
-class OurSweep(Ours):
-    """The whole of ``sweep.run_once``: rules, reservation, *begin*, send and outcome."""
-
-    def __init__(self, kind: str, *, threads: int) -> None:
-        super().__init__(kind, together=threads > 1)
-        self._threads = threads
-
-    def work(self, place: str, jobs: int) -> None:
-        store = open_store(self._kind, place)
-        bookings = AbandonedBookings(
-            store, sms=NoOpGateway(), clock=FakeClock(NOW), send_threads=self._threads
-        )
-        store.get("paws", "nobody")
-        began = time.perf_counter()
-        sent = sum(iter(lambda: bookings.sweep.run_once().sent, 0))
-        assert sent == jobs
-        told(jobs, time.perf_counter() - began)
-
-
-OURS_EACH, OURS_BATCH = "ours, a commit per send", "ours, batches of 100"
-OURS_SWEEP, OURS_THREADS = "our whole sweep, 1 thread", "our whole sweep, 64 threads"
-ON_SQLITE_BATCH, ON_SQLITE_SWEEP = "ours on SQLite, batches of 100", "our whole sweep on SQLite"
 LIBRARIES: Final[dict[str, Library]] = {
-    OURS_EACH: Ours(ON_POSTGRES, together=False),
-    OURS_BATCH: Ours(ON_POSTGRES, together=True),
-    OURS_SWEEP: OurSweep(ON_POSTGRES, threads=1),
-    OURS_THREADS: OurSweep(ON_POSTGRES, threads=64),
-    ON_SQLITE_BATCH: Ours(SQLITE, together=True),
-    ON_SQLITE_SWEEP: OurSweep(SQLITE, threads=1),
     "procrastinate": Procrastinate(),
     "celery": Celery(),
     "apscheduler": ApScheduler(),
@@ -253,7 +193,11 @@ LIBRARIES: Final[dict[str, Library]] = {
 
 def main(library: str, verb: str, place: str, jobs: int) -> None:
     COUNT.jobs = jobs
-    getattr(LIBRARIES[library], verb)(place, jobs)
+    known = LIBRARIES
+    if library not in known:
+        # Not at the top: the others' memory is to be their own.
+        known = import_module("benchmarks._our_workers").LIBRARIES
+    getattr(known[library], verb)(place, jobs)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ import attrs
 from benchmarks._databases import Databases, databases, plain
 from benchmarks._fill import ON_POSTGRES, SQLITE, place_of
 from benchmarks._harness import ROUNDS, Bench, Medians, is_tiny, pick, program
-from benchmarks._workers import (
+from benchmarks._our_workers import (
     ON_SQLITE_BATCH,
     ON_SQLITE_SWEEP,
     OURS_BATCH,

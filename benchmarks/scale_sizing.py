@@ -4,7 +4,7 @@ These are the figures that *How much it takes* in the docs multiplies. The reque
 businesses, and the server is as it comes, but that it syncs. All is measured right after a
 checkpoint, when every page that is touched goes into the write-ahead log as a whole; those pages
 and the records beside them are told apart. The truth of a busy server lies between: the second
-message on a page costs its record only.
+message on a page costs its record only. And once more with ``wal_compression``.
 
 Run: ``python -m benchmarks.scale_sizing``.
 """
@@ -63,7 +63,7 @@ _FORM: Final = (
 
 def of_many(number: int) -> AbandonedRequest:
     """A request of one of many businesses; the first ones wait for their message."""
-    if number >= MESSAGES:
+    if number >= 2 * MESSAGES:
         return attrs.evolve(request_number(number), business_id=_business(number))
     own = f"due-{number:020}"
     return attrs.evolve(due_request(number), business_id=_business(number), id=own, session_id=own)
@@ -88,9 +88,14 @@ def main() -> None:
             server.execute("UPDATE abandoned_booking_queue SET next_action_at = NULL")
             server.execute("CREATE EXTENSION pg_walinspect")
             meter = _Meter(bench, server, place.place)
-            meter.put_settings(_business(number) for number in range(MESSAGES))
-            _messages(meter)
-            _visitors(meter)
+            meter.put_settings(_business(number) for number in range(2 * MESSAGES))
+            try:
+                for nth, compression in enumerate(("off", "on")):
+                    meter.compress(compression)
+                    _messages(meter, nth * MESSAGES)
+                    _visitors(meter, nth * MESSAGES)
+            finally:
+                meter.compress("off")
 
 
 def _file(bench: Bench, place: Filled) -> None:
@@ -123,9 +128,9 @@ def _tell(bench: Bench, what: str, values: dict[str, float], unit: str) -> None:
 # ── what is done ────────────────────────────────────────────────────────────────────────────────
 
 
-def _messages(meter: _Meter) -> None:
+def _messages(meter: _Meter, first: int) -> None:
     """Recovery messages, by a sweep of eight threads."""
-    ids = [of_many(number).id for number in range(MESSAGES)]
+    ids = [of_many(number).id for number in range(first, first + MESSAGES)]
     meter.server.execute(
         "UPDATE abandoned_booking_queue SET next_action_at = %s WHERE id = ANY(%s)", (NOW, ids)
     )
@@ -134,12 +139,12 @@ def _messages(meter: _Meter) -> None:
         assert report.sent == MESSAGES, report
 
 
-def _visitors(meter: _Meter) -> None:
+def _visitors(meter: _Meter, first: int) -> None:
     """Visitors who take four steps each, one after the other."""
     for what, form in (("a visitor's first step", _FORM[:1]), ("a later step", _FORM[1:])):
         with meter.measured(what, MESSAGES * len(form)) as bookings:
             for step, filled_in in form:
-                for visitor in range(MESSAGES):
+                for visitor in range(first, first + MESSAGES):
                     bookings.capture.progress(_step_of(visitor, step, filled_in))
 
 
@@ -161,7 +166,13 @@ class _Meter:
 
     def __init__(self, bench: Bench, server: Any, url: str) -> None:
         self.server, self.url = server, url
-        self._bench = bench
+        self._bench, self._compression = bench, "off"
+
+    def compress(self, compression: str) -> None:
+        """Whole pages in the log: compressed or not."""
+        self.server.execute(f"ALTER SYSTEM SET wal_compression = {compression}")
+        self.server.execute("SELECT pg_reload_conf()")
+        self._compression = compression
 
     def put_settings(self, business_ids: Iterable[str]) -> None:
         settings = open_sql(self.url).settings
@@ -196,7 +207,8 @@ class _Meter:
             "ms of the database's processor": 1000 * theirs / times,
             "connections (in all)": connections,
         }
-        _tell(self._bench, what, spent, "")
+        with_it = ", wal_compression on" if self._compression == "on" else ""
+        _tell(self._bench, f"{what}{with_it}", spent, "")
 
     def _end_of_log(self) -> str:
         end: str = self.server.execute("SELECT pg_current_wal_flush_lsn()").fetchone()[0]
