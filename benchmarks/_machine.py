@@ -9,7 +9,12 @@ from pathlib import Path
 
 from benchmarks._databases import plain
 
-__all__ = ["machine"]
+__all__ = ["load", "machine"]
+
+
+def load() -> str:
+    """How many others were at work: what was measured on a busy machine tells little."""
+    return f"{os.getloadavg()[2]:.1f} when it began"
 
 
 def machine(postgres: str | None) -> dict[str, str]:

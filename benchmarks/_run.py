@@ -20,7 +20,7 @@ from typing import Final
 
 from benchmarks._databases import postgres_server
 from benchmarks._harness import HOW_MUCH, pick, program
-from benchmarks._machine import machine
+from benchmarks._machine import load, machine
 from benchmarks._page import written_page
 
 __all__ = ["SUBJECTS"]
@@ -51,7 +51,7 @@ _WITHIN_SECONDS: Final = pick(full=1_500, quick=400, tiny=60)
 
 
 def main(subjects: list[str]) -> None:
-    began = datetime.now(UTC)
+    began, load_before = datetime.now(UTC), load()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         results = folder / "results.jsonl"
@@ -63,7 +63,7 @@ def main(subjects: list[str]) -> None:
             subject: why for subject in subjects if (why := _failure_of(subject, environment))
         }
         records = [json.loads(line) for line in results.read_text().splitlines()]
-        told = machine(url)
+        told = machine(url) | {"load": load_before}
     page = written_page(records, failed=failed, machine=told, on=began.date(), how_much=HOW_MUCH)
     (ROOT / "docs" / "benchmarks.md").write_text(page, encoding="utf-8")
     taken = (datetime.now(UTC) - began).total_seconds()
