@@ -59,13 +59,17 @@ def main(subjects: list[str]) -> None:
         environment = os.environ | {"BENCH_FOLDER": str(folder), "BENCH_RESULTS": str(results)}
         if url := _postgres(stack):
             environment["BENCH_POSTGRES"] = url
-        failed = {
-            subject: why for subject in subjects if (why := _failure_of(subject, environment))
-        }
-        records = [json.loads(line) for line in results.read_text().splitlines()]
         told = machine(url) | {"load": load_before}
-    page = written_page(records, failed=failed, machine=told, on=began.date(), how_much=HOW_MUCH)
-    (ROOT / "docs" / "benchmarks.md").write_text(page, encoding="utf-8")
+        failed: dict[str, str] = {}
+        for subject in subjects:
+            if why := _failure_of(subject, environment):
+                failed[subject] = why
+            # After each: a run that is ended has its page, too.
+            records = [json.loads(line) for line in results.read_text().splitlines()]
+            page = written_page(
+                records, failed=failed, machine=told, on=began.date(), how_much=HOW_MUCH
+            )
+            (ROOT / "docs" / "benchmarks.md").write_text(page, encoding="utf-8")
     taken = (datetime.now(UTC) - began).total_seconds()
     print(f"\nwrote docs/benchmarks.md after {taken / 60:.0f} minutes")
 
