@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -58,7 +59,7 @@ _FORM = BookingForm(
 
 
 def _a_canary(**changes: Any) -> AbandonedRequest:
-    return a_request(form=_FORM, client_id="canary@c", next_action_at=_NOW, **changes)
+    return a_request(form=_FORM, client_id="c1", next_action_at=_NOW, **changes)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -376,6 +377,7 @@ def _calls(store: SqlAlchemyStore) -> Iterator[Callable[[], object]]:
     yield lambda: store.claim_due(now=_NOW, until=_UNTIL, limit=5)
     yield lambda: store.page("paws", ListQuery(text="zaphod"), now=_NOW)
     yield lambda: [*store.stream("paws")]
+    yield lambda: store.all_of_person("paws", _FORM.person)
     yield lambda: store.settings.put(BusinessSettings(business_id="paws", name="Paws"))
     yield lambda: store.suppressions.contains("paws", "k")
     yield lambda: store.ledger.reserve("paws", "p", owner="o", at=_NOW, not_within=_AT_ONCE)
@@ -390,6 +392,21 @@ def test_missing_tables_name_the_command_that_makes_them(database: sa.Engine) ->
     assert _content(database) == {}
     store.create_all()
     assert store.add(_a_canary()), "it looks again"
+
+
+def test_what_a_reporter_of_errors_shows_beside_our_lines_holds_nobody(
+    database: sa.Engine,
+) -> None:
+    shown = []
+    for call in _calls(SqlAlchemyStore(database)):
+        with pytest.raises(OlderSchema) as caught:
+            call()
+        for frame, _ in traceback.walk_tb(caught.tb):
+            if "stores/sqlalchemy/" in frame.f_code.co_filename:
+                shown += [f"{name}={value!r}" for name, value in frame.f_locals.items()]
+    assert shown
+    told = [text for text in shown for canary in CANARIES if canary.lower() in text.lower()]
+    assert not told
 
 
 def test_the_command_names_schema_and_prefix(postgres_database: str) -> None:

@@ -130,13 +130,14 @@ class Database:
 
     def _look(self, tries: _Tries) -> None:
         """At the tables; and whether commits are durable when the database tells of them."""
+        tries.has_looked = True
         with self._connected(_SINGLE, tries) as connection:
             self._check(connection)
             if self.dialect == "postgresql":
                 asked = connection.exec_driver_sql("SHOW synchronous_commit")
                 self.is_lazy = asked.scalar_one() == "off"
         tries.is_connected = False
-        self._is_checked = tries.has_looked = True
+        self._is_checked = True
 
     @contextmanager
     def _connected(self, isolation_level: str, tries: _Tries) -> Iterator[sa.Connection]:

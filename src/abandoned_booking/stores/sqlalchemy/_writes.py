@@ -79,26 +79,12 @@ class _InOneTransaction:
 
     def add(self, change: Change) -> bool:
         write_id = new_write_id()
-        key = {"business_id": change.business_id, "id": change.id}
-        rows: list[tuple[sa.Table, dict[str, Any]]] = [
-            (self._tables.requests, change.listed),
-            (
-                self._tables.queue,
-                {
-                    "version": change.version,
-                    "next_action_at": change.next_action_at,
-                    "write_id": write_id,
-                },
-            ),
-            (self._tables.documents, {"document": change.document}),
-            (self._tables.search, change.searched),
-        ]
 
         def insert(connection: sa.Connection, repeated: bool) -> bool:
             if repeated and _was_ours(connection, self._tables.queue, change, write_id):
                 return True
-            for table, values in rows:
-                connection.execute(sa.insert(table).values(**key, **values))
+            for table, values in self._rows(change, write_id):
+                connection.execute(sa.insert(table).values(values))
             return True
 
         def is_ours(connection: sa.Connection, _: bool) -> bool:
@@ -115,6 +101,14 @@ class _InOneTransaction:
             return self._database.run(is_ours)
         except OutcomeUnknown:
             return False
+
+    def _rows(self, change: Change, write_id: int) -> Iterator[tuple[sa.Table, dict[str, Any]]]:
+        key = {"business_id": change.business_id, "id": change.id}
+        due = {"version": change.version, "next_action_at": change.next_action_at}
+        yield self._tables.requests, {**key, **change.listed}
+        yield self._tables.queue, {**key, **due, "write_id": write_id}
+        yield self._tables.documents, {**key, "document": change.document}
+        yield self._tables.search, {**key, **change.searched}
 
     def save(self, changes: Sequence[Change]) -> list[bool]:
         write_id = new_write_id()
@@ -200,9 +194,10 @@ class _InOneStatement:
 
     def add(self, change: Change) -> bool:
         write_id = new_write_id()
-        values = self._values([change], write_id)
 
         def insert(connection: sa.Connection, repeated: bool) -> bool:
+            # What goes into the statement is known in here only: not in a traceback's frames.
+            values = self._values([change], write_id)
             if connection.scalar(self._insert, values) is not None:
                 return True
             return repeated and _was_ours(connection, self._tables.queue, change, write_id)
@@ -214,10 +209,9 @@ class _InOneStatement:
 
     def save(self, changes: Sequence[Change]) -> list[bool]:
         write_id = new_write_id()
-        values = self._values(changes, write_id)
 
         def update(connection: sa.Connection, repeated: bool) -> list[bool]:
-            won = set(connection.scalars(self._update, values))
+            won = set(connection.scalars(self._update, self._values(changes, write_id)))
             return [
                 number in won
                 or (repeated and _was_ours(connection, self._tables.queue, change, write_id))
