@@ -9,7 +9,7 @@ CREATE TABLE abandoned_booking_schema_version (
     version INTEGER NOT NULL, 
     needs INTEGER NOT NULL, 
     PRIMARY KEY (version)
-);
+)ENGINE=InnoDB;
 
 CREATE TABLE abandoned_booking_requests (
     business_id VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL, 
@@ -28,7 +28,7 @@ CREATE TABLE abandoned_booking_requests (
     phone VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin, 
     email VARCHAR(500) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin, 
     PRIMARY KEY (business_id, id)
-);
+)ENGINE=InnoDB;
 
 CREATE INDEX abandoned_booking_requests_by_client_id ON abandoned_booking_requests (business_id, client_id);
 
@@ -49,7 +49,7 @@ CREATE TABLE abandoned_booking_queue (
     next_action_at DATETIME(6), 
     write_id BIGINT NOT NULL, 
     PRIMARY KEY (business_id, id)
-);
+)ENGINE=InnoDB;
 
 CREATE INDEX abandoned_booking_queue_due ON abandoned_booking_queue (next_action_at);
 
@@ -58,7 +58,7 @@ CREATE TABLE abandoned_booking_documents (
     id VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL, 
     document MEDIUMTEXT CHARACTER SET utf8mb4 NOT NULL, 
     PRIMARY KEY (business_id, id)
-);
+)ENGINE=InnoDB;
 
 CREATE TABLE abandoned_booking_search (
     business_id VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL, 
@@ -67,7 +67,7 @@ CREATE TABLE abandoned_booking_search (
     name MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL, 
     text MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL, 
     PRIMARY KEY (business_id, id)
-);
+)ENGINE=InnoDB;
 
 CREATE INDEX abandoned_booking_search_newest ON abandoned_booking_search (business_id, abandoned_at DESC, id);
 
@@ -75,13 +75,13 @@ CREATE TABLE abandoned_booking_settings (
     business_id VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL, 
     document MEDIUMTEXT CHARACTER SET utf8mb4 NOT NULL, 
     PRIMARY KEY (business_id)
-);
+)ENGINE=InnoDB;
 
 CREATE TABLE abandoned_booking_suppressions (
     business_id VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL, 
     `key` VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL, 
     PRIMARY KEY (business_id, `key`)
-);
+)ENGINE=InnoDB;
 
 CREATE TABLE abandoned_booking_reservations (
     business_id VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL, 
@@ -89,7 +89,7 @@ CREATE TABLE abandoned_booking_reservations (
     owner VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL, 
     at DATETIME(6) NOT NULL, 
     PRIMARY KEY (business_id, phone)
-);
+)ENGINE=InnoDB;
 
 INSERT INTO abandoned_booking_schema_version (version, needs) VALUES (1, 1);
 
