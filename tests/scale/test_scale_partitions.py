@@ -30,6 +30,8 @@ from abandoned_booking.testing.contracts._durability import (
     ASuddenDeath,
     SeveralProcesses,
 )
+from abandoned_booking.testing.contracts._erasing import ErasingTraces
+from abandoned_booking.testing.contracts._interleaving import Interleaving
 from abandoned_booking.testing.contracts._machine import AnySequence
 from abandoned_booking.testing.factory import LEFT_AT
 
@@ -58,9 +60,12 @@ def sql(split: sa.Engine) -> SqlAlchemyStore:
 
 # ── the contract ────────────────────────────────────────────────────────────────────────────────
 
-# Other connections and other processes see what PostgreSQL shows them, partitions or not; and a
-# sequence of calls is made of those that are called here one by one.
-_NOT_AGAIN: Final = {AnySequence, ASecondConnection, ASuddenDeath, SeveralProcesses}
+# Other connections and other processes see what PostgreSQL shows them, partitions or not; and
+# sequences of calls are made of those that are called here one by one.
+_NOT_AGAIN: Final = {
+    *(AnySequence, Interleaving, ErasingTraces),
+    *(ASecondConnection, ASuddenDeath, SeveralProcesses),
+}
 _OF_ONE_STORE: Any = type(
     "_OfOneStore",
     tuple(part for part in RequestStoreContract.__bases__ if part not in _NOT_AGAIN),
@@ -206,5 +211,16 @@ def test_partitions_are_of_postgresql_only(tmp_path: Path) -> None:
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'bookings.db'}")
     with pytest.raises(StoreError, match="leave out partitions"):
         SqlAlchemyStore(engine).create_all(partitions=4)
+    assert not sa.inspect(engine).get_table_names()
+    engine.dispose()
+
+
+@pytest.mark.parametrize("number", [-1, 257])
+def test_a_number_of_partitions_that_makes_no_sense_is_refused_and_nothing_made(
+    postgres_database: str, number: int
+) -> None:
+    engine = sa.create_engine(postgres_database)
+    with pytest.raises(StoreError, match="partitions must be 1 to 256"):
+        SqlAlchemyStore(engine).create_all(partitions=number)
     assert not sa.inspect(engine).get_table_names()
     engine.dispose()

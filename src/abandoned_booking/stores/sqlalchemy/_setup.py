@@ -40,6 +40,8 @@ CREATION_LOCK: Final = 0x41426B67
 
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_]{0,40}")
 """Names of up to 63 letters are what every database takes, and 22 of them are ours."""
+_MOST_PARTITIONS: Final = 256
+"""each claim looks into all of them"""
 _OLDEST: Final = {
     "PostgreSQL": (12,),
     "MariaDB": (10, 3),
@@ -266,6 +268,8 @@ def has_full_text(connection: sa.Connection, search: sa.Table) -> bool:
 
 def create_all(connection: sa.Connection, tables: Tables, *, partitions: int = 0) -> None:
     """Create what is not there yet, in one transaction where the database can."""
+    if not 0 <= partitions <= _MOST_PARTITIONS:
+        raise StoreError(f"partitions must be 1 to {_MOST_PARTITIONS}, or left out for none")
     _refuse_unfit(connection)
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATION_LOCK)))
