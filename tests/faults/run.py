@@ -27,11 +27,11 @@ import sqlalchemy as sa
 from faults.audit import Counts, audit
 from faults.broken import BROKEN
 from faults.herd import Figures, Herd, Server
+from faults.opening import open_store
 from faults.people import SETTINGS
 from faults.plan import EVERYWHERE, Fault, How, plan
 from faults.proxy import Proxy
 from faults.record import Record, SharedClock
-from faults.stores import open_store
 from faults.worker import Job
 from servers import PostgresServer
 

@@ -25,10 +25,10 @@ from typing import Any, Final
 
 import attrs
 from faults.broken import BROKEN
+from faults.opening import open_store, used_store
 from faults.people import Act, Visitor, visitors
 from faults.provider import Provider
 from faults.record import Record, SharedClock
-from faults.stores import open_store, used_store
 
 from abandoned_booking import (
     AbandonedBookings,
