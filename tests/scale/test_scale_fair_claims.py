@@ -220,6 +220,20 @@ def test_while_a_picture_lasts_a_claim_is_two_statements_and_an_empty_tick_is_on
     assert len(sent) == 1
 
 
+def test_workers_that_go_by_the_same_order_do_not_look_for_what_others_have_batch_by_batch(
+    store: SqlAlchemyStore,
+) -> None:
+    fill(store, [Crowd(business_id=f"b{n}", number=40, due_at=NOW) for n in range(20)])
+    workers = [on(store._database.engine) for _ in range(4)]
+    found = 0
+    with listened(store._database.engine) as sent:
+        while round_ := [key for worker in workers for key in claimed(worker, NOW, 10)]:
+            found += len(round_)
+    assert found == 800
+    # Two for ten requests, and the pictures; by batches it were 518.
+    assert len(sent) < 320
+
+
 # ── shards behind PostgreSQL's statements (Citus) ───────────────────────────────────────────────
 
 

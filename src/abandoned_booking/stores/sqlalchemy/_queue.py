@@ -83,11 +83,18 @@ class Queue:
                 return claimed
 
     def _claim_planned(self, now: datetime, until: datetime, limit: int) -> list[AbandonedRequest]:
-        while keys := self._turns.next(now, limit):
-            claimed, _ = self._claim(self._planned(keys, now), until)
+        # Further ahead by as much as others will have had; elsewhere no order comes with an IN.
+        ahead = round(limit / self._turns.share) if self._has_arrays else limit
+        while planned := self._turns.next(now, ahead):
+            claimed, _ = self._claim(self._planned(planned, now, limit), until)
+            place = {one.key: nth for nth, one in enumerate(planned)}
+            claimed.sort(key=lambda found: place[found.business_id, found.id])
+            looked_for = len(planned)
+            if len(claimed) == limit:
+                looked_for = place[claimed[-1].business_id, claimed[-1].id] + 1
+            self._turns.used(planned, looked_for, claimed=len(claimed), now=now)
             if claimed:
-                place = {key: nth for nth, key in enumerate(keys)}
-                return sorted(claimed, key=lambda found: place[found.business_id, found.id])
+                return claimed
         return []
 
     # ── what is due ─────────────────────────────────────────────────────────────────────────────
@@ -141,8 +148,13 @@ class Queue:
         due = self._queue.c.next_action_at
         return self._candidates().where(self._is_due_as_known(now)).order_by(due).limit(limit)
 
-    def _planned(self, keys: Sequence[Key], now: datetime) -> sa.Select[Any]:
-        return self._of(keys, self._candidates()).where(self._queue.c.next_action_at <= now)
+    def _planned(self, planned: Sequence[Planned], now: datetime, limit: int) -> sa.Select[Any]:
+        keys = [one.key for one in planned]
+        candidates = self._candidates().where(self._queue.c.next_action_at <= now).limit(limit)
+        if not self._has_arrays:
+            return self._of(keys, candidates)
+        in_turn = self._of(keys, candidates, nth=list(range(len(keys))))
+        return in_turn.order_by(sa.literal_column("given.nth"))
 
     def _of(
         self, keys: Sequence[Key], statement: sa.Select[Any], **more: list[int]
@@ -154,7 +166,7 @@ class Queue:
         # One plan for any number of keys; a long IN is a plan of its own for every length.
         names, ids = [key[0] for key in keys], [key[1] for key in keys]
         rows = _rows_of(business_id=names, id=ids, **more)
-        same = [c[column.name] == column for column in rows.c]
+        same = [c[column.name] == column for column in rows.c if column.name in c]
         return statement.join(rows, sa.and_(*same))
 
     # ── turns ───────────────────────────────────────────────────────────────────────────────────
@@ -164,7 +176,8 @@ class Queue:
         is_due = self._is_due_as_known(now)
         count = sa.select(sa.func.count()).select_from(self._queue).where(is_due)
         due = self._database.run(lambda connection, _: connection.scalar(count)) or 0
-        most = min(max(due // _PLANNED_PART, _PLANNED.start), _PLANNED.stop)
+        most = max(due // _PLANNED_PART, round(_PLANNED.start / self._turns.share))
+        most = min(most, _PLANNED.stop)
         picture = self._picture(is_due, most + self._turns.served)
         self._turns.take(picture, most=most, at=now, took=monotonic() - started)
 
@@ -272,7 +285,7 @@ def _in_turns(claimed: list[AbandonedRequest]) -> list[AbandonedRequest]:
 
 def _rows_of(**columns: list[Any]) -> sa.TableValuedAlias:
     """Lists of PostgreSQL as a table, a row for each place."""
-    kinds = {"version": sa.Integer()}
+    kinds = {"version": sa.Integer(), "nth": sa.Integer()}
     arrays = [
         sa.literal(values, postgresql.ARRAY(kinds.get(name, sa.Text())))
         for name, values in columns.items()

@@ -4,13 +4,17 @@ A picture is dear where much is due, so it is used for some seconds. In it every
 first, then every business its second, and so on. A picture that comes before a turn is over goes on
 with that turn: whoever has had theirs is behind those that have not, or else a hundred businesses
 that have much to do would keep the next one waiting for as long as they have.
+
+Several workers go by pictures that are alike, and each finds that others have had some of what is
+in its own. What part of it was left, it reckons with from then on: it looks further ahead at once,
+and makes larger pictures.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, TypeAlias
 
@@ -28,6 +32,8 @@ A_PAUSE: Final = timedelta(minutes=1)
 """after which a new turn begins"""
 MOST_SERVED: Final = 10_000
 """businesses of a turn that are remembered"""
+_LEAST_SHARE: Final = 0.1
+"""as if there were never more than ten workers"""
 
 
 class Planned(NamedTuple):
@@ -49,6 +55,12 @@ class Turns:
         self._turn = 1
         self._served: set[str] = set()
         self._served_at: datetime | None = None
+        self._share = 1.0
+
+    @property
+    def share(self) -> float:
+        """What part of a picture others leave."""
+        return self._share
 
     @property
     def served(self) -> int:
@@ -70,16 +82,21 @@ class Turns:
             return planned._replace(turn=planned.turn + 1)
         return planned
 
-    def next(self, now: datetime, limit: int) -> list[Key]:
+    def next(self, now: datetime, number: int) -> list[Planned]:
         """Whose turn it is; none if the picture is used up, or is of another time."""
         with self._lock:
             if self._made_at is None or abs(now - self._made_at) > self._lasts:
                 self._left.clear()
-            taken = [self._left.popleft() for _ in range(min(limit, len(self._left)))]
-            for planned in taken:
+            return [self._left.popleft() for _ in range(min(number, len(self._left)))]
+
+    def used(self, given: Sequence[Planned], number: int, *, claimed: int, now: datetime) -> None:
+        """Of what :meth:`next` gave, so many were looked for; the others are next again."""
+        with self._lock:
+            for planned in given[:number]:
                 self._serve(planned)
-            self._served_at = now if taken else self._served_at
-            return [planned.key for planned in taken]
+            self._left.extendleft(reversed(given[number:]))
+            self._served_at = now
+            self._share = max(_LEAST_SHARE, (self._share + claimed / number) / 2)
 
     def _serve(self, planned: Planned) -> None:
         if planned.turn != self._turn or len(self._served) >= MOST_SERVED:
