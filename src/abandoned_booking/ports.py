@@ -220,7 +220,8 @@ class SupportsFairClaims(Protocol):
         then the second of every business, and so on; within one turn the earliest first.
         Must: all that ``claim_due`` must; hand out a due request of every business, if ``limit``
         allows, before a second one of any.
-        May: go by a picture of what is due that is a few seconds of ``now`` old.
+        May: go by a picture of what is due that is a few seconds of ``now`` old; go on with a turn
+        that an earlier call has begun.
         Called by: the sweep. Without it, a business with a hundred thousand due requests is served
         before another whose only one was due a second later.
         """

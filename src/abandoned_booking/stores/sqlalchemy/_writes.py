@@ -328,7 +328,11 @@ class _InOneStatement:
 
 
 def _is_of(table: sa.Table, given: sa.CTE) -> sa.ColumnElement[bool]:
-    return sa.and_(table.c.business_id == given.c.business_id, table.c.id == given.c.id)
+    c = table.c
+    # Known before it runs, so that partitions of other businesses are not opened at all.
+    businesses = sa.bindparam("business_ids", type_=postgresql.ARRAY(sa.Text()))
+    of_theirs = c.business_id == sa.any_(businesses)
+    return sa.and_(of_theirs, c.business_id == given.c.business_id, c.id == given.c.id)
 
 
 def rounds(changes: Sequence[Change]) -> Iterator[list[int]]:
