@@ -1,7 +1,8 @@
 """Runs every benchmark, each in a process of its own, and writes ``docs/benchmarks.md``.
 
 ``make bench`` calls it. One that raises, or takes longer than it may, is told in the page as not
-measured and stops no other. Run: ``python -m benchmarks._run [subject ...]``.
+measured and stops no other. Run: ``python -m benchmarks._run [subject ...]``; ``subject=full`` or
+``subject=quick`` gives one another size than the rest.
 """
 
 from __future__ import annotations
@@ -61,8 +62,9 @@ def main(subjects: list[str]) -> None:
             environment["BENCH_POSTGRES"] = url
         told = machine(url) | {"load": load_before}
         failed: dict[str, str] = {}
-        for subject in subjects:
-            if why := _failure_of(subject, environment):
+        for subject, _, size in (named.partition("=") for named in subjects):
+            sized = environment | ({"BENCH": size} if size else {})
+            if why := _failure_of(subject, sized):
                 failed[subject] = why
             # After each: a run that is ended has its page, too.
             records = [json.loads(line) for line in results.read_text().splitlines()]
