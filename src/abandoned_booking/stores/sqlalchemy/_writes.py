@@ -9,7 +9,7 @@ error of its own: :class:`~abandoned_booking.errors.OutcomeUnknown`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -63,7 +63,7 @@ def _was_ours(connection: sa.Connection, queue: sa.Table, change: Change, write_
     )
 
 
-def _changed(table: sa.Table, values: dict[str, Any]) -> sa.ColumnElement[bool]:
+def _changed(table: sa.FromClause, values: dict[str, Any]) -> sa.ColumnElement[bool]:
     """Whether a row has other values: one that is the same is not written, nor its indexes."""
     return sa.or_(*(table.c[name].is_distinct_from(value) for name, value in values.items()))
 
@@ -296,8 +296,9 @@ class _InOneStatement:
         )
 
     def _update_statement(self) -> sa.Select[Any]:
+        # Under short names: psycopg prepares no statement of more than 4,096 letters.
         given, tables = self._given(), self._tables
-        queue = tables.queue
+        queue = _named(tables.queue, "q")
         won = (
             sa.update(queue)
             .where(_is_of(queue, given), queue.c.version == given.c.expected)
@@ -311,11 +312,11 @@ class _InOneStatement:
         )
 
         def update(table: sa.Table, names: list[str], *, compared: list[str]) -> sa.CTE:
-            values = {name: self._of(given, name) for name in names}
-            statement = sa.update(table).where(given.c.number == won.c.number, _is_of(table, given))
+            row, values = _named(table, "t"), {name: self._of(given, name) for name in names}
+            statement = sa.update(row).where(given.c.number == won.c.number, _is_of(row, given))
             if compared:
                 statement = statement.where(
-                    _changed(table, {name: given.c[name] for name in compared})
+                    _changed(row, {name: given.c[name] for name in compared})
                 )
             return statement.values(**values).cte(f"{table.name}_updated")
 
@@ -327,7 +328,12 @@ class _InOneStatement:
         )
 
 
-def _is_of(table: sa.Table, given: sa.CTE) -> sa.ColumnElement[bool]:
+def _named(table: sa.Table, name: str) -> sa.Alias[Any]:
+    # What SQLAlchemy gives is one; its types tell less.
+    return cast("sa.Alias[Any]", table.alias(name))
+
+
+def _is_of(table: sa.FromClause, given: sa.CTE) -> sa.ColumnElement[bool]:
     c = table.c
     # Known before it runs, so that partitions of other businesses are not opened at all.
     businesses = sa.bindparam("business_ids", type_=postgresql.ARRAY(sa.Text()))
