@@ -6,12 +6,13 @@ Short runs of what ``make faults`` does for longer; ``python -m faults.run`` say
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import attrs
 import pytest
+from faults.audit import Counts
 from faults.herd import Stuck
 from faults.plan import GATEWAY, Fault, How
 from faults.run import Asked, run, told
@@ -48,11 +49,17 @@ def test_whatever_goes_wrong_nothing_is_lost_and_nothing_is_sent_twice(
     if store == "postgres":
         with or_skipped(store):
             PostgresServer(fsync=False).close()
-    asked = attrs.evolve(SHORT, store=store)
-    ran = run(asked, folder)
-    print(told(asked, ran))
-    assert ran.counts.is_clean
-    assert ran.missed == [], "at some points nothing went wrong"
+    missed = set(POINTS)
+    for seed in range(1, 5):
+        asked, place = attrs.evolve(SHORT, store=store, seed=seed), folder / str(seed)
+        place.mkdir()
+        ran = run(asked, place)
+        print(told(asked, ran))
+        assert ran.counts.is_clean
+        missed &= set(ran.missed)
+        if not missed:
+            break
+    assert not missed, "at some points nothing went wrong"
     assert ran.figures.kills > len(POINTS)
     assert ran.counts.requests == asked.requests
     assert ran.counts.accepted_once > asked.requests / 2
@@ -68,22 +75,32 @@ def _faults(*faults: Fault) -> list[Fault]:
     return [attrs.evolve(fault, passes=passes) for passes in range(6) for fault in faults]
 
 
+def _is_found(asked: Asked, folder: Path, what: Callable[[Counts], Sequence[str]]) -> bool:
+    """Whether a run shows it. What meets whom is the machine's: one that is busy may need more."""
+    for seed in range(8):
+        place = folder / str(seed)
+        place.mkdir()
+        if what(run(attrs.evolve(asked, seed=seed), place).counts):
+            return True
+    return False
+
+
 def test_a_begin_without_compare_and_set_is_found_to_send_twice(folder: Path) -> None:
     faults = _faults(Fault(How.STOP, "sweep.beginning"), Fault(How.DELAY, "sweep.beginning"))
     asked = attrs.evolve(FEW, broken="begin-without-compare-and-set", faults=faults)
-    assert run(asked, folder).counts.twice
+    assert _is_found(asked, folder, lambda counts: counts.twice)
 
 
 def test_an_expired_send_that_is_pending_again_is_found_to_send_twice(folder: Path) -> None:
     faults = _faults(Fault(How.KILL, GATEWAY), Fault(How.KILL, "sweep.answered"))
     asked = attrs.evolve(FEW, broken="expired-back-to-pending", faults=faults)
-    assert run(asked, folder).counts.twice
+    assert _is_found(asked, folder, lambda counts: counts.twice)
 
 
 def test_an_opt_out_that_moves_no_version_is_found_to_come_too_late(folder: Path) -> None:
     faults = _faults(Fault(How.STOP, "sweep.beginning", crossed_by="opt_out"))
     asked = attrs.evolve(FEW, broken="opt-outs-move-no-version", faults=faults)
-    assert run(asked, folder).counts.begun_after_opt_out
+    assert _is_found(asked, folder, lambda counts: counts.begun_after_opt_out)
 
 
 def test_a_request_that_was_said_to_be_stored_is_found_to_be_lost(folder: Path) -> None:
