@@ -32,7 +32,10 @@ _TITLES: Final = {
     "reports": "Reports",
 }
 _MARKS: Final = {True: "yes", False: "**no**", None: "–"}
-_MUCH: Final = {"full": "", "quick": " (a quick one: `BENCH=quick`, no million)"}
+_MUCH: Final = {
+    "full": "",
+    "quick": " (a quick one, `BENCH=quick`: a million only where it says so)",
+}
 
 Record = Mapping[str, Any]
 
