@@ -48,9 +48,11 @@ class Clients:
         return client_id
 
     def find(self, business_id: str, *, phone: str | None, email: str | None) -> Sequence[str]:
+        with self._lock:
+            profiles = list(self._profiles.items())
         return [
             client_id
-            for (owner, client_id), known in self._profiles.items()
+            for (owner, client_id), known in profiles
             if owner == business_id
             and ((phone and known.phone == phone) or (email and known.email_key == email))
         ]
