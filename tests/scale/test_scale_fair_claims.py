@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Barrier
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import pytest
@@ -19,6 +19,7 @@ from scale.crowds import Crowd, fill
 from scale.plans import listened
 
 from abandoned_booking.stores.sqlalchemy import SqlAlchemyStore, _queue
+from abandoned_booking.stores.sqlalchemy._schema import Key
 from abandoned_booking.testing import a_request
 from abandoned_booking.testing.contracts._claiming import Claiming, TakingTurns
 from abandoned_booking.testing.factory import LEFT_AT
@@ -191,15 +192,15 @@ def test_what_is_changed_between_claim_and_reading_belongs_to_who_changed_it(
     for name in ("r1", "r2"):
         store.add(a_request(id=name, next_action_at=NOW))
     other = on(store._database.engine)
-    reading = store._queue._of
+    keys = store._queue._keys
 
-    def of(keys: object, statement: object, **more: object) -> object:
+    def of_those(taken: list[Key], number: str, numbers: list[int]) -> dict[str, Any]:
         found = other.get("paws", "r1")
         assert found is not None
         assert other.save(attrs.evolve(found, next_action_at=None), expected_version=2)
-        return reading(keys, statement, **more)  # type: ignore[arg-type]
+        return keys(taken, number, numbers)
 
-    monkeypatch.setattr(store._queue, "_of", of)
+    monkeypatch.setattr(store._queue, "_keys", of_those)
     (found,) = store.claim_due(now=NOW, until=UNTIL, limit=9)
     assert found.id == "r2"
     assert other.get("paws", "r1") is not None

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abandoned_booking.stores.sqlalchemy import _turns
-from abandoned_booking.stores.sqlalchemy._turns import Key, Planned, Turns
+from abandoned_booking.stores.sqlalchemy._schema import Key
+from abandoned_booking.stores.sqlalchemy._turns import Planned, Turns
 from abandoned_booking.testing.factory import LEFT_AT
 
 NOW: Final = LEFT_AT

@@ -24,7 +24,7 @@ from typing import Any, Final, Self
 
 from abandoned_booking.core.campaign import BusinessSettings
 from abandoned_booking.core.listing import ListQuery, Page, Shelf, page_of, position_of
-from abandoned_booking.core.model import OPEN_STATUSES, AbandonedRequest, Person
+from abandoned_booking.core.model import AbandonedRequest, Person
 from abandoned_booking.core.performance import GroupBy, Performance, tally
 from abandoned_booking.core.periods import Period
 
@@ -44,12 +44,13 @@ from abandoned_booking.stores.sqlalchemy._engines import url_of
 from abandoned_booking.stores.sqlalchemy._grams import gram_index_of
 from abandoned_booking.stores.sqlalchemy._query import Finding
 from abandoned_booking.stores.sqlalchemy._queue import Queue
+from abandoned_booking.stores.sqlalchemy._reading import Reading, identity_of
 from abandoned_booking.stores.sqlalchemy._registers import (
     SqlAlchemyLedger,
     SqlAlchemySettings,
     SqlAlchemySuppressions,
 )
-from abandoned_booking.stores.sqlalchemy._rows import Change, Reading
+from abandoned_booking.stores.sqlalchemy._rows import Changes, StoredForms
 from abandoned_booking.stores.sqlalchemy._writes import rounds, writes_of
 
 __all__ = ["SqlAlchemyStore"]
@@ -103,9 +104,11 @@ class SqlAlchemyStore:
         self._database = database
         self._grams = gram_index_of(database.dialect)
         self._is_indexed: bool | None = None
-        self._reading = Reading(self.tables)
+        self._forms = StoredForms()
+        self._changes = Changes(grams=self._grams, forms=self._forms)
+        self._reading = Reading(self.tables, self._forms)
         self._writes = writes_of(database, self.tables)
-        self._queue = Queue(database, self.tables, skip_locked=skip_locked)
+        self._queue = Queue(database, self.tables, self._reading, skip_locked=skip_locked)
         self.settings = SqlAlchemySettings(database, self.tables.settings)
         self.suppressions = SqlAlchemySuppressions(database, self.tables.suppressions)
         self.ledger = SqlAlchemyLedger(database, self.tables.reservations)
@@ -164,62 +167,44 @@ class SqlAlchemyStore:
     # ── one request ─────────────────────────────────────────────────────────────────────────────
 
     def add(self, request: AbandonedRequest) -> bool:
-        added = self._writes.add(Change.adding(request, grams=self._grams))
+        added = self._writes.add(self._changes.adding(request))
+        if added:
+            self._forms.saw(request, request.version)
         self._queue.saw(request.next_action_at)
         return added
 
     def get(self, business_id: str, request_id: str) -> AbandonedRequest | None:
-        c = self.tables.queue.c
-        found = self._read(c.business_id == business_id, c.id == request_id)
+        found = self._read(self._reading.one, business=business_id, request=request_id)
         return found[0] if found else None
 
     def latest_of_session(self, business_id: str, session_id: str) -> AbandonedRequest | None:
-        r, q = self.tables.requests.c, self.tables.queue.c
-        latest = (
-            sa.select(r.id)
-            .where(r.business_id == business_id, r.session_id == session_id)
-            .order_by(r.sequence.desc())
-            .limit(1)
-            .scalar_subquery()
-        )
-        found = self._read(q.business_id == business_id, q.id == latest)
+        found = self._read(self._reading.latest, business=business_id, session=session_id)
         return found[0] if found else None
 
-    def _read(self, *conditions: sa.ColumnElement[bool]) -> list[AbandonedRequest]:
-        asked = self._reading.statement.where(*conditions)
-        rows = self._database.run(lambda connection, _: connection.execute(asked).all())
-        return self._reading.requests(rows)
-
     def open_of_person(self, business_id: str, person: Person) -> Sequence[AbandonedRequest]:
-        open_now = sorted(status.value for status in OPEN_STATUSES)
-        return self._of_person(business_id, person, self.tables.requests.c.status.in_(open_now))
+        return self._of_person(business_id, person, open_only=True)
 
     def all_of_person(self, business_id: str, person: Person) -> Sequence[AbandonedRequest]:
-        return self._of_person(business_id, person)
+        return self._of_person(business_id, person, open_only=False)
 
     def _of_person(
-        self, business_id: str, person: Person, *also: sa.ColumnElement[bool]
+        self, business_id: str, person: Person, *, open_only: bool
     ) -> list[AbandonedRequest]:
-        q = self.tables.queue.c
-        looks = [*self._looks_for(business_id, person, also)]
-        if not looks:
+        known = tuple(identity_of(person))
+        if not known:
             return []
-        # One look into one index each; "each once" is what UNION is for.
-        ids = sa.union(*looks).subquery("ids")
-        return self._read(q.business_id == business_id, q.id.in_(sa.select(ids.c.id)))
+        asked = self._reading.of_person(known, open_only=open_only)
+        # What the person is known by goes into no frame of a traceback.
+        return self._read(asked, person, business=business_id)
 
-    def _looks_for(
-        self, business_id: str, person: Person, also: Iterable[sa.ColumnElement[bool]]
-    ) -> Iterator[sa.Select[tuple[str]]]:
-        # By itself, so that no frame of a traceback holds phone and e-mail.
-        r = self.tables.requests.c
-        for column, value in (
-            (r.client_id, person.client_id),
-            (r.phone, person.phone),
-            (r.email, person.email_key),
-        ):
-            if value:
-                yield sa.select(r.id).where(r.business_id == business_id, column == value, *also)
+    def _read(
+        self, asked: sa.Select[Any], person: Person | None = None, **values: str
+    ) -> list[AbandonedRequest]:
+        def read(connection: sa.Connection, _: bool) -> Sequence[Any]:
+            of_person = {} if person is None else identity_of(person)
+            return connection.execute(asked, {**values, **of_person}).all()
+
+        return self._reading.to_change(self._database.run(read))
 
     def save(self, request: AbandonedRequest, *, expected_version: int) -> bool:
         return self._save([(request, expected_version)])[0]
@@ -228,16 +213,16 @@ class SqlAlchemyStore:
         return self._save(changes)
 
     def _save(self, changes: Sequence[tuple[AbandonedRequest, int]]) -> list[bool]:
-        prepared = [
-            Change.saving(request, expected, grams=self._grams) for request, expected in changes
-        ]
+        prepared = self._changes.saving(changes)
         saved = [False] * len(prepared)
         for places in rounds(prepared):
             won = self._writes.save([prepared[place] for place in places])
             for place, is_won in zip(places, won, strict=True):
                 saved[place] = is_won
-        for change in prepared:
-            self._queue.saw(change.next_action_at)
+        for (request, expected), is_saved in zip(changes, saved, strict=True):
+            self._queue.saw(request.next_action_at)
+            if is_saved:
+                self._forms.saw(request, expected + 1)
         return saved
 
     # ── the queue ───────────────────────────────────────────────────────────────────────────────

@@ -27,7 +27,7 @@ from abandoned_booking.core.listing import (
     search_words,
 )
 from abandoned_booking.stores.sqlalchemy._grams import GramIndex, asked_grams
-from abandoned_booking.stores.sqlalchemy._rows import Reading
+from abandoned_booking.stores.sqlalchemy._reading import Reading
 from abandoned_booking.stores.sqlalchemy._schema import Tables
 from abandoned_booking.stores.sqlalchemy._types import Instant
 
@@ -62,18 +62,32 @@ class Finding:
     # ── what is asked ───────────────────────────────────────────────────────────────────────────
 
     @property
+    def _business(self) -> sa.BindParameter[str]:
+        return sa.bindparam("business", type_=self.tables.requests.c.business_id.type)
+
+    @property
+    def _given(self) -> dict[str, Any]:
+        return {"business": self.business_id, "now": self.now}
+
+    def _built(self, what: object, build: Callable[[], sa.Select[Any]]) -> sa.Select[Any]:
+        """A statement for this query; searches are not kept, for they hold names."""
+        if self._words:
+            return build()
+        return self.reading.built((self.query, what), build)
+
+    @property
     def _words(self) -> tuple[SearchWord, ...]:
         return search_words(self.query.text)
 
     def _filters(self) -> Iterable[Condition]:
         """On ``requests``; the shelf is written out, for the sake of the partial index."""
         c, query = self.tables.requests.c, self.query
-        yield c.business_id == self.business_id
+        yield c.business_id == self._business
         if query.deleted:
             yield c.shelf == sa.literal_column(str(Shelf.DELETED.value))
         else:
             yield c.shelf == sa.literal_column(str(Shelf.LIST.value))
-            yield c.listed_at <= self.now
+            yield c.listed_at <= sa.bindparam("now", type_=c.listed_at.type)
         for column, chosen in (
             (c.status, query.statuses),
             (c.step, query.steps),
@@ -120,20 +134,26 @@ class Finding:
         position = position_of(self.query)
         if self.is_search_by_grams and self.query.sort is Sort.NEWEST:
             return self._searched(connection, position, limit, self._with_documents)
-        asked = self._with_documents(self._listed(position, limit))
-        return connection.execute(asked).all()
+        asked = self._built(
+            ("rows", limit), lambda: self._with_documents(self._listed(position, limit))
+        )
+        return connection.execute(asked, self._given).all()
 
     def total(self, connection: sa.Connection) -> int:
         """How many requests the query finds, no further than its ``count_up_to``."""
         cap = self.query.count_up_to
         if cap is not None and self.is_search_by_grams:
             return len(self._searched(connection, None, cap, lambda chosen: chosen))
+        number = self._built("number", self._number)
+        return int(connection.scalar(number, self._given) or 0)
+
+    def _number(self) -> sa.Select[Any]:
         found: sa.Select[Any] = sa.select(sa.literal_column("1").label("one"))
         tables, words = self._tables()
         found = found.select_from(tables).where(*words, *self._filters())
+        cap = self.query.count_up_to
         counted = found if cap is None else found.limit(cap)
-        number = sa.select(sa.func.count()).select_from(counted.subquery("found"))
-        return int(connection.scalar(number) or 0)
+        return sa.select(sa.func.count()).select_from(counted.subquery("found"))
 
     @property
     def is_search_by_grams(self) -> bool:
@@ -160,7 +180,7 @@ class Finding:
         q, ids = self.tables.queue, chosen.subquery("chosen")
         order = [column for column in ids.c if column.name.startswith(_ORDER)]
         return (
-            self.reading.statement.where(q.c.business_id == self.business_id, q.c.id == ids.c.id)
+            self.reading.statement.where(q.c.business_id == self._business, q.c.id == ids.c.id)
             .order_by(*(c.desc() if c.name.endswith(_DOWN) else c.asc() for c in order))
             .add_columns(*(c for c in ids.c if c.name == _CANDIDATES))
         )
@@ -171,7 +191,8 @@ class Finding:
         self, connection: sa.Connection, position: SortKey | None, limit: int, read: _Wrapper
     ) -> Sequence[Any]:
         for look_at in (_FIRST_LOOK, _SECOND_LOOK):
-            found = connection.execute(read(self._walk(position, limit, look_at=look_at))).all()
+            asked = read(self._walk(position, limit, look_at=look_at))
+            found = connection.execute(asked, self._given).all()
             if len(found) >= limit:
                 return found
             if len(found) * _SECOND_LOOK < limit * look_at:
@@ -179,10 +200,11 @@ class Finding:
         texts, grams = self._texts()
         if grams:
             asked = read(self._of_candidates(self._candidates(position, texts, grams), limit))
-            found = connection.execute(asked).all()
+            found = connection.execute(asked, self._given).all()
             if not found or getattr(found[0], _CANDIDATES) <= _MOST_CANDIDATES:
                 return found
-        return connection.execute(read(self._walk(position, limit, look_at=None))).all()
+        asked = read(self._walk(position, limit, look_at=None))
+        return connection.execute(asked, self._given).all()
 
     def _walk(self, position: SortKey | None, limit: int, *, look_at: int | None) -> sa.Select[Any]:
         """The newest first, text by text; at most ``look_at`` of them."""
@@ -202,7 +224,7 @@ class Finding:
 
     def _from(self, position: SortKey | None) -> list[Condition]:
         c = self.tables.search.c
-        conditions = [c.business_id == self.business_id]
+        conditions = [c.business_id == self._business]
         if position is not None:
             values = _position_values(self.query, position)
             conditions.append(_behind(_newest_first(self.tables.search), values))

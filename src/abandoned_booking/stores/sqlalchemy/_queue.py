@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -23,33 +23,118 @@ from abandoned_booking import _failpoints
 from abandoned_booking.core.model import AbandonedRequest
 from abandoned_booking.stores.sqlalchemy._connections import Database
 from abandoned_booking.stores.sqlalchemy._low_water import MANY_PAGES, LowWaterMark
-from abandoned_booking.stores.sqlalchemy._rows import Reading, new_write_id
-from abandoned_booking.stores.sqlalchemy._schema import Tables
+from abandoned_booking.stores.sqlalchemy._reading import Reading
+from abandoned_booking.stores.sqlalchemy._rows import new_write_id
+from abandoned_booking.stores.sqlalchemy._schema import KEYED_BY, Key, Tables
 from abandoned_booking.stores.sqlalchemy._setup import skips_locked
-from abandoned_booking.stores.sqlalchemy._turns import Key, Planned, Turns
+from abandoned_booking.stores.sqlalchemy._statements import given, named_values, update_of
+from abandoned_booking.stores.sqlalchemy._turns import Planned, Turns
 
 __all__ = ["Queue"]
 
 _Claimed = tuple[list[AbandonedRequest], bool]
 """what was claimed, and whether there was anything to claim"""
 
+_EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+_TAKEN: Final = ("next_action_at", "write_id")
+"""what a claim changes, the version aside"""
 _PLANNED: Final = range(5_000, 50_000)
 """how many are planned at once, at least and at most: a twentieth of what is due"""
 _PLANNED_PART: Final = 20
 
 
+class _Candidates(NamedTuple):
+    """The statements for those that might be claimed."""
+
+    seen: sa.Select[Any]
+    locked: sa.Select[Any]
+    claimed: sa.Update
+    """lock and claim in one (PostgreSQL)"""
+
+
 class Queue:
     """The due requests of all businesses."""
 
-    def __init__(self, database: Database, tables: Tables, *, skip_locked: bool | None) -> None:
+    def __init__(
+        self, database: Database, tables: Tables, reading: Reading, *, skip_locked: bool | None
+    ) -> None:
         self._database, self._queue = database, tables.queue
-        self._reading = Reading(tables)
+        self._reading = reading
         self._asked_to_skip = skip_locked
         self._mark = LowWaterMark()
         self._turns = Turns()
         self._is_postgres = database.dialect == "postgresql"
         # Who asks for no SKIP LOCKED has no plain PostgreSQL, but shards behind it (Citus).
         self._has_arrays = self._is_postgres and skip_locked is not False
+        self._build()
+
+    def _build(self) -> None:
+        """The statements. They are given ``now``, ``since``, ``until``, ``most`` and keys."""
+        c = self._queue.c
+        due, most = c.next_action_at, sa.bindparam("most", type_=sa.Integer())
+        is_due = due <= sa.bindparam("now", type_=due.type)
+        # The same plan from the mark and from the beginning.
+        is_due_since = sa.and_(is_due, due >= sa.bindparam("since", type_=due.type))
+        self._look = sa.select(due).where(is_due_since).order_by(due).limit(most)
+        self._count = sa.select(sa.func.count()).select_from(self._queue).where(is_due_since)
+        self._picture = self._by_turns(is_due_since, most)
+        candidates = sa.select(c.business_id, c.id, c.version, due).limit(most)
+        earliest = candidates.where(is_due_since).order_by(due)
+        planned: sa.Select[Any] = candidates.where(is_due)
+        reading = self._reading.statement
+        if self._has_arrays:
+            planned = self._of_rows(planned, "nth").order_by(sa.literal_column("given.nth"))
+            self._documents = self._of_rows(reading, "version")
+        else:
+            of_keys = sa.tuple_(c.business_id, c.id).in_(sa.bindparam("keys", expanding=True))
+            planned, self._documents = planned.where(of_keys), reading.where(of_keys)
+        self._earliest, self._planned = self._candidates(earliest), self._candidates(planned)
+        as_seen = c.version == sa.bindparam("seen_version")
+        self._take = update_of(self._queue, KEYED_BY, ["version", *_TAKEN]).where(as_seen)
+
+    def _by_turns(
+        self, is_due: sa.ColumnElement[bool], most: sa.BindParameter[int]
+    ) -> sa.Select[Any]:
+        c = self._queue.c
+        # Without it PostgreSQL keeps all that are due at one instant, to number them.
+        frame: dict[str, Any] = {"rows": (None, 0)} if self._is_postgres else {}
+        turn = sa.func.row_number().over(
+            partition_by=c.business_id, order_by=c.next_action_at, **frame
+        )
+        by_turns = sa.select(c.business_id, c.id, c.next_action_at, turn.label("turn"))
+        seen = by_turns.where(is_due).subquery("seen").c
+        # Nobody's turn comes later than that; PostgreSQL stops numbering there.
+        asked = sa.select(seen.turn, seen.next_action_at, seen.business_id, seen.id)
+        return asked.where(seen.turn <= most).order_by(seen.turn, seen.next_action_at).limit(most)
+
+    def _of_rows(self, statement: sa.Select[Any], number: str) -> sa.Select[Any]:
+        """The statement for the rows of some keys only: one plan for any number of them; a long IN
+        is a plan of its own for every length."""
+        c = self._queue.c
+        kinds: dict[str, sa.types.TypeEngine[Any]] = {
+            "business_id": sa.Text(),
+            "id": sa.Text(),
+            number: sa.Integer(),
+        }
+        columns = [sa.column(name, kind) for name, kind in kinds.items()]
+        arrays = [sa.bindparam(f"{of.name}s", type_=postgresql.ARRAY(of.type)) for of in columns]
+        rows = sa.func.unnest(*arrays).table_valued(*columns).render_derived(name="given")
+        same = [c[column.name] == column for column in rows.c if column.name in c]
+        return statement.join(rows, sa.and_(*same))
+
+    def _candidates(self, seen: sa.Select[Any]) -> _Candidates:
+        c = self._queue.c
+        locked = seen.with_for_update(
+            skip_locked=True, of=self._queue if self._is_postgres else None
+        )
+        rows = locked.cte("locked")
+        claim = (
+            sa.update(self._queue)
+            .where(c.business_id == rows.c.business_id, c.id == rows.c.id)
+            .values(version=c.version + 1, **{name: given(self._queue, name) for name in _TAKEN})
+            .returning(c.business_id, c.id, c.version, rows.c.next_action_at)
+        )
+        return _Candidates(seen, locked, claim)
 
     def saw(self, next_action_at: datetime | None) -> None:
         """Told of every write of this store: what is due before the mark moves it back."""
@@ -78,7 +163,8 @@ class Queue:
 
     def _claim_earliest(self, now: datetime, until: datetime, limit: int) -> list[AbandonedRequest]:
         while True:
-            claimed, is_any = self._claim(self._earliest(now, limit), until)
+            asked = self._since(now) | {"most": limit}
+            claimed, is_any = self._claim(self._earliest, asked, until)
             if claimed or not is_any:
                 return claimed
 
@@ -86,8 +172,10 @@ class Queue:
         # Further ahead by as much as others will have had; elsewhere no order comes with an IN.
         ahead = round(limit / self._turns.share) if self._has_arrays else limit
         while planned := self._turns.next(now, ahead):
-            claimed, _ = self._claim(self._planned(planned, now, limit), until)
-            place = {one.key: nth for nth, one in enumerate(planned)}
+            keys = [one.key for one in planned]
+            asked = {"now": now, "most": limit, **self._keys(keys, "nth", list(range(len(keys))))}
+            claimed, _ = self._claim(self._planned, asked, until)
+            place = {key: nth for nth, key in enumerate(keys)}
             claimed.sort(key=lambda found: place[found.business_id, found.id])
             looked_for = len(planned)
             if len(claimed) == limit:
@@ -99,25 +187,21 @@ class Queue:
 
     # ── what is due ─────────────────────────────────────────────────────────────────────────────
 
-    def _is_due(self, now: datetime, since: datetime | None) -> sa.ColumnElement[bool]:
-        due = self._queue.c.next_action_at
-        return due <= now if since is None else sa.and_(due <= now, due >= since)
-
-    def _is_due_as_known(self, now: datetime) -> sa.ColumnElement[bool]:
-        return self._is_due(now, self._mark.start_of(now, seconds=monotonic()))
+    def _since(self, now: datetime) -> dict[str, Any]:
+        """From where on it is looked for what is due: from the mark, or from the beginning."""
+        mark = self._mark.start_of(now, seconds=monotonic())
+        return {"now": now, "since": _EARLIEST if mark is None else mark}
 
     def _number_due(self, now: datetime, most: int) -> int:
         """How many are due, no further than ``most``; without a lock: an idle sweep is in nobody's
         way."""
-        due = self._queue.c.next_action_at
-        since = self._mark.start_of(now, seconds=monotonic())
-        asked = sa.select(due).where(self._is_due(now, since)).order_by(due).limit(most)
+        asked = self._since(now) | {"most": most}
 
         def look(connection: sa.Connection, _: bool) -> Sequence[datetime]:
             started = monotonic()
-            found = connection.scalars(asked).all()
+            found = connection.scalars(self._look, asked).all()
             ended = monotonic()
-            if since is None:
+            if asked["since"] is _EARLIEST:
                 self._mark.looked(
                     found[0] if found else now,
                     took=ended - started,
@@ -128,73 +212,39 @@ class Queue:
 
         return len(self._database.run(look))
 
-    def _goes_far(self, connection: sa.Connection, look: sa.Select[Any]) -> bool:
+    def _goes_far(self, connection: sa.Connection, asked: dict[str, Any]) -> bool:
         """Whether it is the queue that made a look slow, and not just a busy machine."""
         if not self._is_postgres:
             return False
-        sent = look.compile(dialect=connection.dialect)
+        sent = self._look.compile(dialect=connection.dialect)
         # The statement holds no value of its own; those go beside it.
         explained = connection.exec_driver_sql(
-            f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sent}", sent.params
+            f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sent}",
+            sent.construct_params(asked),
         ).scalar_one()
         plan = explained[0]["Plan"]
         return bool(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] > MANY_PAGES)
 
-    def _candidates(self) -> sa.Select[Any]:
-        c = self._queue.c
-        return sa.select(c.business_id, c.id, c.version, c.next_action_at)
-
-    def _earliest(self, now: datetime, limit: int) -> sa.Select[Any]:
-        due = self._queue.c.next_action_at
-        return self._candidates().where(self._is_due_as_known(now)).order_by(due).limit(limit)
-
-    def _planned(self, planned: Sequence[Planned], now: datetime, limit: int) -> sa.Select[Any]:
-        keys = [one.key for one in planned]
-        candidates = self._candidates().where(self._queue.c.next_action_at <= now).limit(limit)
+    def _keys(self, keys: Sequence[Key], number: str, numbers: list[int]) -> dict[str, Any]:
         if not self._has_arrays:
-            return self._of(keys, candidates)
-        in_turn = self._of(keys, candidates, nth=list(range(len(keys))))
-        return in_turn.order_by(sa.literal_column("given.nth"))
-
-    def _of(
-        self, keys: Sequence[Key], statement: sa.Select[Any], **more: list[int]
-    ) -> sa.Select[Any]:
-        """The statement for those rows of the queue only."""
-        c = self._queue.c
-        if not self._has_arrays:
-            return statement.where(sa.tuple_(c.business_id, c.id).in_(keys))
-        # One plan for any number of keys; a long IN is a plan of its own for every length.
+            return {"keys": keys}
         names, ids = [key[0] for key in keys], [key[1] for key in keys]
-        rows = _rows_of(business_id=names, id=ids, **more)
-        same = [c[column.name] == column for column in rows.c if column.name in c]
-        return statement.join(rows, sa.and_(*same))
+        return {"business_ids": names, "ids": ids, f"{number}s": numbers}
 
     # ── turns ───────────────────────────────────────────────────────────────────────────────────
 
     def _plan(self, now: datetime) -> None:
         started = monotonic()
-        is_due = self._is_due_as_known(now)
-        count = sa.select(sa.func.count()).select_from(self._queue).where(is_due)
-        due = self._database.run(lambda connection, _: connection.scalar(count)) or 0
+        asked = self._since(now)
+        due = self._database.run(lambda connection, _: connection.scalar(self._count, asked)) or 0
         most = max(due // _PLANNED_PART, round(_PLANNED.start / self._turns.share))
         most = min(most, _PLANNED.stop)
-        picture = self._picture(is_due, most + self._turns.served)
-        self._turns.take(picture, most=most, at=now, took=monotonic() - started)
-
-    def _picture(self, is_due: sa.ColumnElement[bool], most: int) -> list[Planned]:
-        c = self._queue.c
-        # Without it PostgreSQL keeps all that are due at one instant, to number them.
-        frame: dict[str, Any] = {"rows": (None, 0)} if self._is_postgres else {}
-        turn = sa.func.row_number().over(
-            partition_by=c.business_id, order_by=c.next_action_at, **frame
+        asked["most"] = most + self._turns.served
+        rows = self._database.run(
+            lambda connection, _: connection.execute(self._picture, asked).all()
         )
-        by_turns = sa.select(c.business_id, c.id, c.next_action_at, turn.label("turn"))
-        seen = by_turns.where(is_due).subquery("seen").c
-        # Nobody's turn comes later than that; PostgreSQL stops numbering there.
-        asked = sa.select(seen.turn, seen.next_action_at, seen.business_id, seen.id)
-        asked = asked.where(seen.turn <= most).order_by(seen.turn, seen.next_action_at).limit(most)
-        rows = self._database.run(lambda connection, _: connection.execute(asked).all())
-        return [Planned(turn, due_at, (business, id_)) for turn, due_at, business, id_ in rows]
+        picture = [Planned(turn, due_at, (business, id_)) for turn, due_at, business, id_ in rows]
+        self._turns.take(picture, most=most, at=now, took=monotonic() - started)
 
     # ── claiming ────────────────────────────────────────────────────────────────────────────────
 
@@ -204,38 +254,36 @@ class Queue:
         asked = self._asked_to_skip
         return skips_locked(self._database.engine.dialect) if asked is None else asked
 
-    def _claim(self, candidates: sa.Select[Any], until: datetime) -> _Claimed:
+    def _claim(self, candidates: _Candidates, asked: dict[str, Any], until: datetime) -> _Claimed:
         if not self._skips_locked:
-            return self._claim_seen(candidates, until)
+            return self._claim_seen(candidates.seen, asked, until)
         if self._is_postgres:
-            return self._claim_at_once(candidates, until)
-        locked = candidates.with_for_update(skip_locked=True)
-        return self._database.transact(
-            lambda connection, _: self._taken(connection, connection.execute(locked).all(), until)
-        )
+            return self._claim_at_once(candidates.claimed, asked, until)
 
-    def _claim_at_once(self, candidates: sa.Select[Any], until: datetime) -> _Claimed:
+        def claim(connection: sa.Connection, _: bool) -> _Claimed:
+            locked = connection.execute(candidates.locked, asked).all()
+            return self._taken(connection, locked, until)
+
+        return self._database.transact(claim)
+
+    def _claim_at_once(self, claim: sa.Update, asked: dict[str, Any], until: datetime) -> _Claimed:
         """Lock and claim in one statement, read in another: two ways there and back."""
-        c = self._queue.c
-        locked = candidates.with_for_update(skip_locked=True, of=self._queue).cte("locked")
-        claim = (
-            sa.update(self._queue)
-            .where(c.business_id == locked.c.business_id, c.id == locked.c.id)
-            .values(next_action_at=until, version=c.version + 1, write_id=new_write_id())
-            .returning(c.business_id, c.id, c.version, locked.c.next_action_at)
-        )
-        taken = self._database.run(lambda connection, _: connection.execute(claim).all())
+        taking = asked | named_values({"next_action_at": until, "write_id": new_write_id()})
+        taken = self._database.run(lambda connection, _: connection.execute(claim, taking).all())
         if not taken:
             return [], False
         # Who changed one of them just now has taken it back: it is theirs.
-        keys, versions = [(row[0], row[1]) for row in taken], [row.version for row in taken]
-        documents = self._of(keys, self._reading.statement, version=versions)
-        rows = self._database.run(lambda connection, _: connection.execute(documents).all())
+        of_those = self._keys(
+            [(row[0], row[1]) for row in taken], "version", [row.version for row in taken]
+        )
+        rows = self._database.run(
+            lambda connection, _: connection.execute(self._documents, of_those).all()
+        )
         return self._by_due(rows, {(row[0], row[1]): row.next_action_at for row in taken}), True
 
-    def _claim_seen(self, candidates: sa.Select[Any], until: datetime) -> _Claimed:
+    def _claim_seen(self, look: sa.Select[Any], asked: dict[str, Any], until: datetime) -> _Claimed:
         """A lock may be for the whole table: look first, then write only what is to be had."""
-        seen = self._database.run(lambda connection, _: connection.execute(candidates).all())
+        seen = self._database.run(lambda connection, _: connection.execute(look, asked).all())
         if not seen:
             return [], False
         return self._database.transact(lambda connection, _: self._taken(connection, seen, until))
@@ -248,28 +296,23 @@ class Queue:
         taken = self._take_one_by_one(connection, candidates, until)
         if not taken:
             return [], bool(candidates)
-        documents = self._of(taken, self._reading.statement)
+        rows = connection.execute(self._documents, {"keys": taken}).all()
         due_at = {(row.business_id, row.id): row.next_action_at for row in candidates}
-        return self._by_due(connection.execute(documents).all(), due_at), True
+        return self._by_due(rows, due_at), True
 
     def _take_one_by_one(
         self, connection: sa.Connection, candidates: Sequence[Any], until: datetime
     ) -> list[Key]:
-        c, write_id = self._queue.c, new_write_id()
-        taken = []
-        for row in candidates:
-            won = connection.execute(
-                sa.update(self._queue)
-                .where(c.business_id == row.business_id, c.id == row.id)
-                .where(c.version == row.version)
-                .values(next_action_at=until, version=row.version + 1, write_id=write_id)
-            )
-            if won.rowcount == 1:
-                taken.append((row.business_id, row.id))
+        write_id, taken = new_write_id(), []
+        for business_id, request_id, version, _ in candidates:
+            row = {"business_id": business_id, "id": request_id, "version": version + 1}
+            new = named_values({**row, "next_action_at": until, "write_id": write_id})
+            if connection.execute(self._take, {**new, "seen_version": version}).rowcount == 1:
+                taken.append((business_id, request_id))
         return taken
 
     def _by_due(self, rows: Sequence[Any], due_at: dict[Key, datetime]) -> list[AbandonedRequest]:
-        found = self._reading.requests(rows)
+        found = self._reading.to_change(rows)
         return sorted(found, key=lambda request: due_at[request.business_id, request.id])
 
 
@@ -281,14 +324,3 @@ def _in_turns(claimed: list[AbandonedRequest]) -> list[AbandonedRequest]:
         turns[request.business_id] += 1
         by_turn.append((turns[request.business_id], request))
     return [request for _, request in sorted(by_turn, key=lambda turn: turn[0])]
-
-
-def _rows_of(**columns: list[Any]) -> sa.TableValuedAlias:
-    """Lists of PostgreSQL as a table, a row for each place."""
-    kinds = {"version": sa.Integer(), "nth": sa.Integer()}
-    arrays = [
-        sa.literal(values, postgresql.ARRAY(kinds.get(name, sa.Text())))
-        for name, values in columns.items()
-    ]
-    named = [sa.column(name, kinds.get(name, sa.Text())) for name in columns]
-    return sa.func.unnest(*arrays).table_valued(*named).render_derived(name="given")

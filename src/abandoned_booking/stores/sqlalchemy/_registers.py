@@ -20,6 +20,7 @@ from abandoned_booking.core.campaign import BusinessSettings
 from abandoned_booking.core.codec import settings_from_dict, settings_to_dict
 from abandoned_booking.errors import OutcomeUnknown
 from abandoned_booking.stores.sqlalchemy._connections import Database, KeyTaken
+from abandoned_booking.stores.sqlalchemy._statements import given, named_values, update_of
 
 __all__ = ["SqlAlchemyLedger", "SqlAlchemySettings", "SqlAlchemySuppressions"]
 
@@ -33,47 +34,52 @@ def _settings(document: str) -> BusinessSettings:
     return settings_from_dict(json.loads(document))
 
 
-def _put(
-    database: Database,
-    table: sa.Table,
-    key: Mapping[str, Any],
-    values: Mapping[str, Any],
-    only_if: sa.ColumnElement[bool] | None = None,
-) -> bool:
-    """Insert a row, or update the one of that key if ``only_if`` holds for it; whether either."""
-    insert = _INSERTS.get(database.dialect)
-    same_key = [table.c[name] == value for name, value in key.items()]
-    condition = sa.true() if only_if is None else only_if
-    if insert is not None:
-        put = insert(table).values(**key, **values)
-        put = put.on_conflict_do_update(
-            index_elements=list(key), set_=dict(values or key), where=only_if
+class _Put:
+    """Inserts a row, or updates the one of its key if ``only_if`` holds for it."""
+
+    def __init__(
+        self, database: Database, table: sa.Table, *, only_if: sa.ColumnElement[bool] | None = None
+    ) -> None:
+        self._database = database
+        key = [column.name for column in table.primary_key]
+        others = [column.name for column in table.columns if column.name not in key]
+        names = others or key
+        insert = _INSERTS.get(database.dialect, sa.insert)(table)
+        self._insert = insert.values({c.name: given(table, c.name) for c in table.columns})
+        self._update = update_of(table, key, names)
+        if only_if is not None:
+            self._update = self._update.where(only_if)
+        self._in_one = database.dialect in _INSERTS
+        if self._in_one:
+            new = {name: insert.excluded[name] for name in names}
+            put = self._insert.on_conflict_do_update(index_elements=key, set_=new, where=only_if)
+            # Of an INSERT the number of rows is kept only if it is asked for.
+            self._insert = put.execution_options(preserve_rowcount=True)
+
+    def __call__(self, values: Mapping[str, Any], **asked: Any) -> bool:
+        """Put a row; whether it was inserted or updated. ``asked`` is for the condition."""
+        row = named_values(values)
+        if self._in_one:
+            return self._is_done(self._insert, {**row, **asked})
+        if self._is_done(self._update, {**row, **asked}):
+            return True
+        try:
+            return self._is_done(self._insert, row)
+        except KeyTaken:
+            return self._is_done(self._update, {**row, **asked})
+
+    def _is_done(self, statement: sa.Insert | sa.Update, values: dict[str, Any]) -> bool:
+        return self._database.run(
+            lambda connection, _: connection.execute(statement, values).rowcount == 1
         )
-        # Of an INSERT the number of rows is kept only if it is asked for.
-        put = put.execution_options(preserve_rowcount=True)
-        return database.run(lambda connection, _: connection.execute(put).rowcount == 1)
-    update = sa.update(table).where(*same_key, condition).values(**values or key)
-
-    def updated(connection: sa.Connection, _: bool) -> bool:
-        return connection.execute(update).rowcount == 1
-
-    def inserted(connection: sa.Connection, _: bool) -> bool:
-        connection.execute(sa.insert(table).values(**key, **values))
-        return True
-
-    if database.run(updated):
-        return True
-    try:
-        return database.run(inserted)
-    except KeyTaken:
-        return database.run(updated)
 
 
 class SqlAlchemySettings:
     """A :class:`~abandoned_booking.ports.SettingsStore`; read from the database every time."""
 
     def __init__(self, database: Database, table: sa.Table) -> None:
-        self._database, self._table = database, table
+        self._database = database
+        self._put = _Put(database, table)
         self._get = sa.select(table.c.document).where(
             table.c.business_id == sa.bindparam("business")
         )
@@ -86,25 +92,25 @@ class SqlAlchemySettings:
 
     def put(self, settings: BusinessSettings) -> None:
         document = json.dumps(settings_to_dict(settings), separators=(",", ":"))
-        key = {"business_id": settings.business_id}
-        _put(self._database, self._table, key, {"document": document})
+        self._put({"business_id": settings.business_id, "document": document})
 
 
 class SqlAlchemySuppressions:
     """A :class:`~abandoned_booking.ports.SuppressionList`; asked in the database every time."""
 
     def __init__(self, database: Database, table: sa.Table) -> None:
-        self._database, self._table = database, table
-        self._is_key = sa.and_(
+        self._database = database
+        self._put = _Put(database, table)
+        is_key = sa.and_(
             table.c.business_id == sa.bindparam("business"), table.c.key == sa.bindparam("hash")
         )
-        self._contains: sa.Select[Any] = sa.select(sa.literal_column("1")).where(self._is_key)
+        self._contains: sa.Select[Any] = sa.select(sa.literal_column("1")).where(is_key)
+        self._remove = sa.delete(table).where(is_key)
 
     def add(self, business_id: str, key: str) -> None:
-        _put(self._database, self._table, {"business_id": business_id, "key": key}, {})
+        self._put({"business_id": business_id, "key": key})
 
     def remove(self, business_id: str, key: str) -> None:
-        statement = sa.delete(self._table).where(self._is_key)
         asked = {"business": business_id, "hash": key}
         is_sent = False
 
@@ -119,7 +125,7 @@ class SqlAlchemySuppressions:
                     "may be a new one; look at it again"
                 )
             is_sent = True
-            connection.execute(statement, asked)
+            connection.execute(self._remove, asked)
 
         self._database.run(removed)
 
@@ -133,22 +139,24 @@ class SqlAlchemyLedger:
     """A :class:`~abandoned_booking.ports.PhoneLedger`; the database decides (R7)."""
 
     def __init__(self, database: Database, table: sa.Table) -> None:
-        self._database, self._table = database, table
+        self._database = database
+        c = table.c
+        before = sa.bindparam("before", type_=c.at.type)
+        old_enough = sa.or_(c.owner == given(table, "owner"), c.at <= before)
+        self._put = _Put(database, table, only_if=old_enough)
+        self._delete = sa.delete(table).where(
+            *(c[name] == given(table, name) for name in ("business_id", "phone", "owner"))
+        )
 
     def reserve(
         self, business_id: str, phone: str, *, owner: str, at: datetime, not_within: timedelta
     ) -> bool:
-        c = self._table.c
-        old_enough = sa.or_(c.owner == owner, c.at <= _before(at, not_within))
-        key = {"business_id": business_id, "phone": phone}
-        return _put(self._database, self._table, key, {"owner": owner, "at": at}, old_enough)
+        row = {"business_id": business_id, "phone": phone, "owner": owner, "at": at}
+        return self._put(row, before=_before(at, not_within))
 
     def release(self, business_id: str, phone: str, *, owner: str) -> None:
-        c = self._table.c
-        statement = sa.delete(self._table).where(
-            c.business_id == business_id, c.phone == phone, c.owner == owner
-        )
-        self._database.run(lambda connection, _: connection.execute(statement))
+        theirs = named_values({"business_id": business_id, "phone": phone, "owner": owner})
+        self._database.run(lambda connection, _: connection.execute(self._delete, theirs))
 
 
 def _before(at: datetime, span: timedelta) -> datetime:

@@ -1,22 +1,24 @@
-"""A request as the rows of the tables, and back."""
+"""A request as the rows of the tables."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import weakref
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import attrs
-import sqlalchemy as sa
 
-from abandoned_booking.core.codec import request_from_json, request_to_json
+from abandoned_booking.core.codec import request_to_json
 from abandoned_booking.core.listing import fold, search_text, shelf_of
-from abandoned_booking.core.model import AbandonedRequest
+from abandoned_booking.core.model import AbandonedRequest, BookingForm, Phone
 from abandoned_booking.stores.sqlalchemy._grams import GramIndex, grams_of
-from abandoned_booking.stores.sqlalchemy._schema import Tables
+from abandoned_booking.stores.sqlalchemy._schema import Key
 
-__all__ = ["Change", "Reading", "new_write_id"]
+__all__ = ["Change", "Changes", "StoredForms", "new_write_id"]
+
 
 _WRITE_ID_BYTES: Final = 7
 
@@ -39,40 +41,52 @@ class Change:
     document: str = attrs.field(repr=False)
     listed: dict[str, Any] = attrs.field(repr=False)
     """the columns of ``requests``, its key aside"""
-    searched: dict[str, Any] = attrs.field(repr=False)
-    """the columns of ``search``, its key aside"""
-
-    @classmethod
-    def adding(cls, request: AbandonedRequest, *, grams: GramIndex | None) -> Change:
-        """A new request, with its own version."""
-        return cls._of(request, expected=0, version=request.version, grams=grams)
-
-    @classmethod
-    def saving(
-        cls, request: AbandonedRequest, expected_version: int, *, grams: GramIndex | None
-    ) -> Change:
-        """A request in place of its stored version."""
-        version = expected_version + 1
-        return cls._of(request, expected=expected_version, version=version, grams=grams)
-
-    @classmethod
-    def _of(
-        cls, request: AbandonedRequest, *, expected: int, version: int, grams: GramIndex | None
-    ) -> Change:
-        return cls(
-            business_id=request.business_id,
-            id=request.id,
-            expected_version=expected,
-            version=version,
-            next_action_at=request.next_action_at,
-            document=request_to_json(request),
-            listed=_listed(request),
-            searched=_searched(request, grams=grams),
-        )
+    searched: dict[str, Any] | None = attrs.field(repr=False)
+    """the columns of ``search``, its key aside; ``None``: they are as they have to be"""
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> Key:
         return (self.business_id, self.id)
+
+
+class Changes:
+    """Makes requests ready to be stored."""
+
+    def __init__(self, *, grams: GramIndex | None, forms: StoredForms) -> None:
+        self._grams, self._forms = grams, forms
+
+    def adding(self, request: AbandonedRequest) -> Change:
+        """A new request, with its own version."""
+        searched = _searched(request, grams=self._grams)
+        return _change(request, expected=0, version=request.version, searched=searched)
+
+    def saving(self, changes: Sequence[tuple[AbandonedRequest, int]]) -> list[Change]:
+        """Requests in place of their stored versions; without search texts if all are there."""
+        are_there = all(self._forms.has(request, version) for request, version in changes)
+        return [
+            _change(
+                request,
+                expected=version,
+                version=version + 1,
+                searched=None if are_there else _searched(request, grams=self._grams),
+            )
+            for request, version in changes
+        ]
+
+
+def _change(
+    request: AbandonedRequest, *, expected: int, version: int, searched: dict[str, Any] | None
+) -> Change:
+    return Change(
+        business_id=request.business_id,
+        id=request.id,
+        expected_version=expected,
+        version=version,
+        next_action_at=request.next_action_at,
+        document=request_to_json(request),
+        listed=_listed(request),
+        searched=searched,
+    )
 
 
 def _listed(request: AbandonedRequest) -> dict[str, Any]:
@@ -107,23 +121,40 @@ def _searched(request: AbandonedRequest, *, grams: GramIndex | None) -> dict[str
     return searched
 
 
-class Reading:
-    """The statement that reads requests, and what it gives."""
+class StoredForms:
+    """The forms that somebody holds as they are stored.
 
-    def __init__(self, tables: Tables) -> None:
-        queue, documents = tables.queue.c, tables.documents.c
-        self.same_request = sa.and_(
-            documents.business_id == queue.business_id, documents.id == queue.id
+    What a search looks through comes from the form, the phone and ``abandoned_at``. Whoever saves a
+    request with the form that it was read with leaves all that as it is: its row need not be
+    written, nor the text made. Nothing is kept alive by this.
+    """
+
+    def __init__(self) -> None:
+        self._stored: dict[Key, _Stored] = {}
+
+    def saw(self, request: AbandonedRequest, version: int) -> None:
+        """Told of a request as it is stored, and of its version."""
+        key = (request.business_id, request.id)
+        form = weakref.ref(request.form, partial(self._forget, key))
+        self._stored[key] = _Stored(form, version, request.phone, request.abandoned_at)
+
+    def _forget(self, key: Key, form: weakref.ref[BookingForm]) -> None:
+        stored = self._stored.get(key)
+        if stored is not None and stored.form is form:
+            self._stored.pop(key, None)
+
+    def has(self, request: AbandonedRequest, version: int) -> bool:
+        """Whether that version is stored with the search text of this request."""
+        stored = self._stored.get((request.business_id, request.id))
+        return (
+            stored is not None
+            and stored.form() is request.form
+            and stored[1:] == (version, request.phone, request.abandoned_at)
         )
-        # One statement sees one state: version and document belong together.
-        self.statement = sa.select(
-            documents.document, queue.version, queue.next_action_at
-        ).select_from(tables.queue.join(tables.documents, self.same_request))
 
-    @staticmethod
-    def requests(rows: Iterable[Any]) -> list[AbandonedRequest]:
-        """The requests of the statement's rows."""
-        return [
-            request_from_json(document, version=version, next_action_at=next_action_at)
-            for document, version, next_action_at, *_ in rows
-        ]
+
+class _Stored(NamedTuple):
+    form: weakref.ref[BookingForm]
+    version: int
+    phone: Phone | None
+    abandoned_at: datetime

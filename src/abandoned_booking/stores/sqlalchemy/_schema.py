@@ -19,7 +19,7 @@ its row, a claim those of the queue: that is why they are apart.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
 import sqlalchemy as sa
@@ -28,13 +28,16 @@ from sqlalchemy.dialects import postgresql
 from abandoned_booking.core.listing import Shelf
 from abandoned_booking.stores.sqlalchemy._types import Document, Exact, Instant
 
-__all__ = ["NEEDS", "SCHEMA", "Tables", "full_text_of", "partitions_of"]
+__all__ = ["KEYED_BY", "NEEDS", "SCHEMA", "Key", "Tables", "full_text_of", "partitions_of"]
 
 SCHEMA: Final = 1
 """the version of the tables that this code writes"""
 NEEDS: Final = 1
 """the oldest code that can still work with them: expand first, contract a version later"""
 
+Key: TypeAlias = tuple[str, str]
+KEYED_BY: Final = ("business_id", "id")
+"""of a request, in every table that has a row of it"""
 _ID: Final = 200
 """the longest id that the doors let in"""
 _TEXT: Final = 500

@@ -16,12 +16,11 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
-__all__ = ["A_PAUSE", "LASTS", "MOST_SERVED", "Key", "Planned", "Turns"]
+from abandoned_booking.stores.sqlalchemy._schema import Key
 
-Key: TypeAlias = tuple[str, str]
-"""business and id"""
+__all__ = ["A_PAUSE", "LASTS", "MOST_SERVED", "Planned", "Turns"]
 
 LASTS: Final = timedelta(seconds=5)
 """of the time that callers tell; a picture that was dear lasts longer"""

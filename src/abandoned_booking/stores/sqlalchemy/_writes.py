@@ -8,7 +8,8 @@ error of its own: :class:`~abandoned_booking.errors.OutcomeUnknown`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final, Protocol, cast
 
 import sqlalchemy as sa
@@ -18,7 +19,8 @@ from abandoned_booking import _failpoints
 from abandoned_booking.errors import OutcomeUnknown
 from abandoned_booking.stores.sqlalchemy._connections import Database, KeyTaken
 from abandoned_booking.stores.sqlalchemy._rows import Change, new_write_id
-from abandoned_booking.stores.sqlalchemy._schema import Tables
+from abandoned_booking.stores.sqlalchemy._schema import KEYED_BY, Tables
+from abandoned_booking.stores.sqlalchemy._statements import given, named_values, update_of
 
 __all__ = ["Writes", "writes_of"]
 
@@ -31,7 +33,10 @@ class Writes(Protocol):
         ...
 
     def save(self, changes: Sequence[Change]) -> list[bool]:
-        """Replace requests, none of them twice, each if its version is the expected one."""
+        """Replace requests, none of them twice, each if its version is the expected one.
+
+        They have their search texts with them, or none of them has.
+        """
         ...
 
 
@@ -63,11 +68,6 @@ def _was_ours(connection: sa.Connection, queue: sa.Table, change: Change, write_
     )
 
 
-def _changed(table: sa.FromClause, values: dict[str, Any]) -> sa.ColumnElement[bool]:
-    """Whether a row has other values: one that is the same is not written, nor its indexes."""
-    return sa.or_(*(table.c[name].is_distinct_from(value) for name, value in values.items()))
-
-
 # ── any database ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -76,6 +76,15 @@ class _InOneTransaction:
 
     def __init__(self, database: Database, tables: Tables) -> None:
         self._database, self._tables = database, tables
+        q, documents = tables.queue, tables.documents
+        self._insert = [
+            sa.insert(table) for table in (tables.requests, q, documents, tables.search)
+        ]
+        expected = q.c.version == sa.bindparam("expected")
+        self._take = update_of(q, KEYED_BY, _others(q)).where(expected)
+        self._put_document = update_of(documents, KEYED_BY, _others(documents))
+        self._put_listed = _update_if_changed(tables.requests)
+        self._put_searched = _update_if_changed(tables.search)
 
     def add(self, change: Change) -> bool:
         write_id = new_write_id()
@@ -83,8 +92,8 @@ class _InOneTransaction:
         def insert(connection: sa.Connection, repeated: bool) -> bool:
             if repeated and _was_ours(connection, self._tables.queue, change, write_id):
                 return True
-            for table, values in self._rows(change, write_id):
-                connection.execute(sa.insert(table).values(values))
+            for statement, values in zip(self._insert, _values(change, write_id), strict=True):
+                connection.execute(statement, values)
             return True
 
         def is_ours(connection: sa.Connection, _: bool) -> bool:
@@ -102,14 +111,6 @@ class _InOneTransaction:
         except OutcomeUnknown:
             return False
 
-    def _rows(self, change: Change, write_id: int) -> Iterator[tuple[sa.Table, dict[str, Any]]]:
-        key = {"business_id": change.business_id, "id": change.id}
-        due = {"version": change.version, "next_action_at": change.next_action_at}
-        yield self._tables.requests, {**key, **change.listed}
-        yield self._tables.queue, {**key, **due, "write_id": write_id}
-        yield self._tables.documents, {**key, "document": change.document}
-        yield self._tables.search, {**key, **change.searched}
-
     def save(self, changes: Sequence[Change]) -> list[bool]:
         write_id = new_write_id()
 
@@ -123,26 +124,39 @@ class _InOneTransaction:
         return self._database.transact(update)
 
     def _update(self, connection: sa.Connection, change: Change, write_id: int) -> bool:
-        tables = self._tables
-        c = tables.queue.c
-        won = connection.execute(
-            self._of(tables.queue, change)
-            .where(c.version == change.expected_version)
-            .values(version=change.version, next_action_at=change.next_action_at, write_id=write_id)
-        )
-        if won.rowcount != 1:
+        listed, due, document, searched = map(named_values, _values(change, write_id))
+        due["expected"] = change.expected_version
+        if connection.execute(self._take, due).rowcount != 1:
             return False
         _failpoints.reached("store.saving")
-        connection.execute(self._of(tables.documents, change).values(document=change.document))
-        for table, values in ((tables.requests, change.listed), (tables.search, change.searched)):
-            statement = self._of(table, change).where(_changed(table, values)).values(**values)
-            connection.execute(statement)
+        connection.execute(self._put_document, document)
+        connection.execute(self._put_listed, listed)
+        if change.searched is not None:
+            connection.execute(self._put_searched, searched)
         return True
 
-    @staticmethod
-    def _of(table: sa.Table, change: Change) -> sa.Update:
-        c = table.c
-        return sa.update(table).where(c.business_id == change.business_id, c.id == change.id)
+
+def _values(change: Change, write_id: int) -> Iterator[dict[str, Any]]:
+    """The rows of a request: in ``requests``, ``queue``, ``documents`` and ``search``."""
+    key = {"business_id": change.business_id, "id": change.id}
+    due = {"version": change.version, "next_action_at": change.next_action_at}
+    yield {**key, **change.listed}
+    yield {**key, **due, "write_id": write_id}
+    yield {**key, "document": change.document}
+    yield {**key, **(change.searched or {})}
+
+
+def _update_if_changed(table: sa.Table) -> sa.Update:
+    """A row that has these values is not written, nor its indexes."""
+    names = _others(table)
+    differs = (table.c[name].is_distinct_from(given(table, name)) for name in names)
+    return update_of(table, KEYED_BY, names).where(sa.or_(*differs))
+
+
+def _others(table: sa.Table) -> list[str]:
+    """The columns that are given with a request, its key aside."""
+    own = {*KEYED_BY, "number"}
+    return [column.name for column in table.columns if column.name not in own]
 
 
 # ── PostgreSQL ──────────────────────────────────────────────────────────────────────────────────
@@ -160,15 +174,20 @@ _KINDS: Final[dict[str, sa.types.TypeEngine[Any]]] = {
 """what is not text"""
 
 
-_LONG: Final = frozenset({"document", "text"})
-"""texts of which the driver would look at every letter, one by one, to put them into an array"""
-
-
-def _array(texts: Sequence[str]) -> str:
-    """An array of PostgreSQL's as it is written.
+def _array(values: Iterable[Any]) -> str:
+    """An array of PostgreSQL's as it is written: the driver would look at every value, one by one.
     https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO"""
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
-    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: str | int | datetime | None) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, datetime):
+        return f'"{value.isoformat()}"'
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value)
 
 
 class _InOneStatement:
@@ -177,27 +196,27 @@ class _InOneStatement:
 
     def __init__(self, database: Database, tables: Tables) -> None:
         self._database, self._tables = database, tables
-        key = {"business_id", "id"}
-        self._listed = [c.name for c in tables.requests.columns if c.name not in key]
-        self._searched = [c.name for c in tables.search.columns if c.name not in key]
-        self._names = list(
-            dict.fromkeys(
-                (
-                    *("business_id", "id", "expected", "version", "next_action_at", "document"),
-                    *self._listed,
-                    *self._searched,
-                )
-            )
-        )
-        self._insert = self._insert_statement()
-        self._update = self._update_statement()
+        self._listed, self._searched = _others(tables.requests), _others(tables.search)
+        # Without the search text, and with it.
+        self._few = [
+            *KEYED_BY,
+            "expected",
+            "version",
+            "next_action_at",
+            "document",
+            *self._listed,
+        ]
+        self._all = list(dict.fromkeys([*self._few, *self._searched]))
+        self._insert = self._insert_statement(self._given(self._all))
+        self._update_few = self._update_statement(self._given(self._few), with_text=False)
+        self._update_all = self._update_statement(self._given(self._all), with_text=True)
 
     def add(self, change: Change) -> bool:
         write_id = new_write_id()
 
         def insert(connection: sa.Connection, repeated: bool) -> bool:
             # What goes into the statement is known in here only: not in a traceback's frames.
-            values = self._values([change], write_id)
+            values = _columns([change], self._all, write_id)
             if connection.scalar(self._insert, values) is not None:
                 return True
             return repeated and _was_ours(connection, self._tables.queue, change, write_id)
@@ -209,9 +228,12 @@ class _InOneStatement:
 
     def save(self, changes: Sequence[Change]) -> list[bool]:
         write_id = new_write_id()
+        names, statement = self._all, self._update_all
+        if all(change.searched is None for change in changes):
+            names, statement = self._few, self._update_few
 
         def update(connection: sa.Connection, repeated: bool) -> list[bool]:
-            won = set(connection.scalars(self._update, self._values(changes, write_id)))
+            won = set(connection.scalars(statement, _columns(changes, names, write_id)))
             return [
                 number in won
                 or (repeated and _was_ours(connection, self._tables.queue, change, write_id))
@@ -220,63 +242,22 @@ class _InOneStatement:
 
         return self._database.run(update)
 
-    def _values(self, changes: Sequence[Change], write_id: int) -> dict[str, Any]:
-        rows = [
-            {
-                "business_id": change.business_id,
-                "id": change.id,
-                "expected": change.expected_version,
-                "version": change.version,
-                "next_action_at": change.next_action_at,
-                "document": change.document,
-                **change.listed,
-                **change.searched,
-                # As text: PostgreSQL would take an array of arrays apart to the last number.
-                "grams": f"{{{','.join(map(str, change.searched['grams']))}}}",
-            }
-            for change in changes
-        ]
-        columns = {name: [row[name] for row in rows] for name in self._names}
-        return {
-            **{
-                f"{name}s": _array(values) if name in _LONG else values
-                for name, values in columns.items()
-            },
-            "write_id": write_id,
-        }
-
-    def _given(self) -> sa.CTE:
+    def _given(self, names: Sequence[str]) -> sa.CTE:
         """The changes as rows, numbered from 1."""
-        columns = [sa.column(name, _KINDS.get(name, sa.Text())) for name in self._names]
-        arrays = [self._bound(column) for column in columns]
+        columns = [sa.column(name, _KINDS.get(name, sa.Text())) for name in names]
         rows = (
-            sa.func.unnest(*arrays)
+            sa.func.unnest(*(_bound(column) for column in columns))
             .table_valued(*columns, with_ordinality="number")
-            .render_derived(name="rows")
+            .render_derived(name="r")
         )
         return sa.select(*rows.c).cte("given").prefix_with("MATERIALIZED")
 
-    @staticmethod
-    def _bound(column: sa.ColumnClause[Any]) -> sa.ColumnElement[Any]:
-        name, kind = f"{column.name}s", postgresql.ARRAY(column.type)
-        if column.name in _LONG:
-            return sa.cast(sa.bindparam(name, type_=sa.Text()), kind)
-        return sa.bindparam(name, type_=kind)
-
-    @staticmethod
-    def _of(given: sa.CTE, name: str) -> sa.ColumnElement[Any]:
-        if name == "grams":
-            return sa.cast(given.c.grams, postgresql.ARRAY(sa.Integer))
-        return given.c[name]
-
-    def _insert_statement(self) -> sa.Select[Any]:
-        given, tables = self._given(), self._tables
-        key = ["business_id", "id"]
+    def _insert_statement(self, given: sa.CTE) -> sa.Select[Any]:
+        tables = self._tables
+        listed = [*KEYED_BY, *self._listed]
         added = (
             postgresql.insert(tables.requests)
-            .from_select(
-                [*key, *self._listed], sa.select(*(given.c[n] for n in (*key, *self._listed)))
-            )
+            .from_select(listed, sa.select(*(given.c[name] for name in listed)))
             .on_conflict_do_nothing()
             .returning(tables.requests.c.id)
             .cte("added")
@@ -284,9 +265,9 @@ class _InOneStatement:
         write_id = sa.bindparam("write_id", type_=sa.BigInteger())
 
         def insert(table: sa.Table, names: list[str], **more: sa.ColumnElement[Any]) -> sa.CTE:
-            values = sa.select(*(self._of(given, name) for name in (*key, *names)), *more.values())
+            values = sa.select(*(_of(given, name) for name in (*KEYED_BY, *names)), *more.values())
             values = values.where(sa.exists(sa.select(added.c.id)))
-            statement = sa.insert(table).from_select([*key, *names, *more], values)
+            statement = sa.insert(table).from_select([*KEYED_BY, *names, *more], values)
             return statement.cte(f"{table.name}_added")
 
         return sa.select(added.c.id).add_cte(
@@ -295,9 +276,9 @@ class _InOneStatement:
             insert(tables.search, self._searched),
         )
 
-    def _update_statement(self) -> sa.Select[Any]:
+    def _update_statement(self, given: sa.CTE, *, with_text: bool) -> sa.Select[Any]:
         # Under short names: psycopg prepares no statement of more than 4,096 letters.
-        given, tables = self._given(), self._tables
+        tables = self._tables
         queue = _named(tables.queue, "q")
         won = (
             sa.update(queue)
@@ -311,21 +292,55 @@ class _InOneStatement:
             .cte("won")
         )
 
-        def update(table: sa.Table, names: list[str], *, compared: list[str]) -> sa.CTE:
-            row, values = _named(table, "t"), {name: self._of(given, name) for name in names}
+        updates: list[sa.CTE] = []
+
+        def update(table: sa.Table, names: list[str], *, compared: list[str]) -> None:
+            row = _named(table, "t")
             statement = sa.update(row).where(given.c.number == won.c.number, _is_of(row, given))
             if compared:
-                statement = statement.where(
-                    _changed(row, {name: given.c[name] for name in compared})
-                )
-            return statement.values(**values).cte(f"{table.name}_updated")
+                # One that has these values is not written, nor its indexes.
+                old, new = (sa.tuple_(*(of.c[name] for name in compared)) for of in (row, given))
+                statement = statement.where(old.is_distinct_from(new))
+            values = {name: _of(given, name) for name in names}
+            updates.append(statement.values(**values).cte(f"updated_{len(updates)}"))
 
-        texts = [name for name in self._searched if name != "grams"]
-        return sa.select(won.c.number).add_cte(
-            update(tables.documents, ["document"], compared=[]),
-            update(tables.requests, self._listed, compared=self._listed),
-            update(tables.search, self._searched, compared=texts),
-        )
+        update(tables.documents, ["document"], compared=[])
+        update(tables.requests, self._listed, compared=self._listed)
+        if with_text:
+            texts = [name for name in self._searched if name != "grams"]
+            update(tables.search, self._searched, compared=texts)
+        return sa.select(won.c.number).add_cte(*updates)
+
+
+def _columns(changes: Sequence[Change], names: Sequence[str], write_id: int) -> dict[str, Any]:
+    """What the statements are given: for each column an array of the changes' values."""
+    rows = [
+        {
+            "business_id": change.business_id,
+            "id": change.id,
+            "expected": change.expected_version,
+            "version": change.version,
+            "next_action_at": change.next_action_at,
+            "document": change.document,
+            **change.listed,
+            **(change.searched or {}),
+        }
+        for change in changes
+    ]
+    arrays = {f"{name}s": _array([row[name] for row in rows]) for name in names}
+    businesses = list({change.business_id for change in changes})
+    return {**arrays, "businesses": businesses, "write_id": write_id}
+
+
+def _bound(column: sa.ColumnClause[Any]) -> sa.ColumnElement[Any]:
+    return sa.cast(sa.bindparam(f"{column.name}s", type_=sa.Text()), postgresql.ARRAY(column.type))
+
+
+def _of(given: sa.CTE, name: str) -> sa.ColumnElement[Any]:
+    # As text: of an array of arrays PostgreSQL would make a row for each number.
+    return (
+        sa.cast(given.c.grams, postgresql.ARRAY(sa.Integer)) if name == "grams" else given.c[name]
+    )
 
 
 def _named(table: sa.Table, name: str) -> sa.Alias[Any]:
@@ -335,8 +350,8 @@ def _named(table: sa.Table, name: str) -> sa.Alias[Any]:
 
 def _is_of(table: sa.FromClause, given: sa.CTE) -> sa.ColumnElement[bool]:
     c = table.c
-    # Known before it runs, so that partitions of other businesses are not opened at all.
-    businesses = sa.bindparam("business_ids", type_=postgresql.ARRAY(sa.Text()))
+    # Known when it is planned, so that partitions of other businesses are not opened at all.
+    businesses = sa.bindparam("businesses", type_=postgresql.ARRAY(sa.Text()))
     of_theirs = c.business_id == sa.any_(businesses)
     return sa.and_(of_theirs, c.business_id == given.c.business_id, c.id == given.c.id)
 
