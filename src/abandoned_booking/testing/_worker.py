@@ -1,25 +1,29 @@
 """What runs in the other processes of the contract suites: it opens the adapter and does one task.
 
-The parent writes its ``sys.path`` and a :class:`Job` to standard input, both pickled. The child
-opens the adapter, says ``ready``, waits for a line, and then tells what its task yields, a line of
-JSON each, as soon as it is yielded: a parent that has read a line knows that the call before it has
-returned. Neither pytest nor hypothesis is loaded here.
+The parent writes its ``sys.path``, the files of its modules and a :class:`Job` to standard input,
+all pickled. The child opens the adapter, says ``ready``, waits for a line, and then tells what its
+task yields, a line of JSON each, as soon as it is yielded: a parent that has read a line knows that
+the call before it has returned. Neither pytest nor hypothesis is loaded here.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import io
 import json
 import os
 import pickle
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from operator import attrgetter
+from types import ModuleType
 from typing import Any, Final
 
 import attrs
 
-__all__ = ["START", "Job", "PartOf", "main", "opened", "part_of"]
+__all__ = ["START", "Job", "PartOf", "main", "opened", "part_of", "written"]
 
 START: Final = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
@@ -72,12 +76,62 @@ def opened(reopen: Callable[[], Any]) -> Iterator[Any]:
             close()
 
 
+class _JobWriter(pickle.Pickler):
+    """Notes the modules of all that another process will have to import."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file)
+        self.modules: set[str] = set()
+
+    def persistent_id(self, value: Any) -> None:
+        if callable(value):
+            self.modules.add(getattr(value, "__module__", None) or "")
+
+
+class _JobReader(pickle.Unpickler):
+    """Loads from its file what cannot be imported by name.
+
+    That is how pytest itself has loaded it, with ``--import-mode=importlib``.
+    """
+
+    def __init__(self, file: Any, files: Mapping[str, str]) -> None:
+        super().__init__(file)
+        self._files = files
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return super().find_class(module, name)
+        except ModuleNotFoundError:
+            if module not in self._files:
+                raise
+        return attrgetter(name)(sys.modules.get(module) or self._loaded(module))
+
+    def _loaded(self, name: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(name, self._files[name])
+        assert spec is not None, f"{name} comes from a file of Python's"
+        assert spec.loader is not None, f"{name} is a file, not a folder"
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+
+def written(job: Job) -> bytes:
+    """What the child reads. Raises what pickle raises for what cannot be given away."""
+    file = io.BytesIO()
+    writer = _JobWriter(file)
+    writer.dump(job)
+    modules = {name: getattr(sys.modules.get(name), "__file__", None) for name in writer.modules}
+    files = {name: path for name, path in modules.items() if path is not None}
+    return pickle.dumps(sys.path) + pickle.dumps(files) + file.getvalue()
+
+
 def main() -> None:
     """Do the job on standard input. Ends with 1 if a thread of it has failed."""
     # What the host's own code prints must not be taken for an answer.
     answers = os.dup(1)
     os.dup2(2, 1)
-    job: Job = pickle.load(sys.stdin.buffer)
+    files = pickle.load(sys.stdin.buffer)
+    job: Job = _JobReader(sys.stdin.buffer, files).load()
     failed = []
 
     def tell(said: object) -> None:

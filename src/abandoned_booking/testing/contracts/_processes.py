@@ -20,7 +20,7 @@ from typing import IO, Any, Final, TypeAlias
 import attrs
 import pytest
 
-from abandoned_booking.testing._worker import START, Job, opened
+from abandoned_booking.testing._worker import START, Job, opened, written
 
 __all__ = ["CanBeOpenedAgain", "Dead", "Reopen", "Task", "again", "killed_after", "raced"]
 
@@ -119,7 +119,7 @@ class _Process:
         with process:
             try:
                 self = cls(process)
-                self._write(pickle.dumps(sys.path) + job)
+                self._write(job)
                 yield self
             finally:
                 process.kill()
@@ -166,7 +166,7 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
 
 def _pickled(job: Job) -> bytes:
     try:
-        return pickle.dumps(job)
+        return written(job)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise AssertionError(
             "reopen: gives what another process can be given: a function of a module, or "
