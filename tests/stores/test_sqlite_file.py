@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import attrs
 import pytest
@@ -338,7 +339,10 @@ def _version(path: Path) -> int:
         return int(version)
 
 
-def _second(connection: sqlite3.Connection) -> None:
+_LATEST: Final = len(_schema.MIGRATIONS)
+
+
+def _one_more(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE requests ADD COLUMN flag INTEGER NOT NULL DEFAULT 0")
     connection.execute("UPDATE requests SET flag = 1")
     connection.execute("CREATE TABLE extra (x)")
@@ -348,21 +352,38 @@ def test_a_file_of_an_earlier_version_moves_forward_and_keeps_everything(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _filled(path)
-    assert _version(path) == 1
-    monkeypatch.setattr(_schema, "MIGRATIONS", (*_schema.MIGRATIONS, _second))
+    assert _version(path) == _LATEST
+    monkeypatch.setattr(_schema, "MIGRATIONS", (*_schema.MIGRATIONS, _one_more))
     for _ in range(2):
         with SqliteStore(path) as store:
             assert store.get("paws", "r1") == a_request()
             assert store.page("paws", ListQuery(text="rex"), now=_NOW).total == 1
-    assert _version(path) == 2
+    assert _version(path) == _LATEST + 1
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT flag FROM requests").fetchall() == [(1,)]
 
 
+def test_a_file_of_version_1_is_searched_for_its_last_letters_too(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = BookingForm(person=Person(first_name="Xu"))
+    with monkeypatch.context() as then:
+        then.setattr(_schema, "MIGRATIONS", _schema.MIGRATIONS[:1])
+        then.setattr(_search, "_END", "")
+        with SqliteStore(path) as store:
+            store.add(a_request(form=form))
+    assert _version(path) == 1
+    with SqliteStore(path) as store:
+        assert _finds(store, "xu") == ["r1"]
+        assert store.save(a_request(form=BookingForm()), expected_version=1)
+        assert _finds(store, "xu") == []
+    assert _version(path) == _LATEST
+
+
 def test_a_new_file_takes_every_step(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_schema, "MIGRATIONS", (*_schema.MIGRATIONS, _second))
+    monkeypatch.setattr(_schema, "MIGRATIONS", (*_schema.MIGRATIONS, _one_more))
     _filled(path)
-    assert _version(path) == 2
+    assert _version(path) == _LATEST + 1
     assert {"requests", "extra"} <= _tables(path)
 
 
@@ -373,7 +394,7 @@ def test_a_migration_that_fails_halfway_leaves_the_earlier_version_whole(
     tables = _tables(path)
 
     def breaks(connection: sqlite3.Connection) -> None:
-        _second(connection)
+        _one_more(connection)
         connection.execute("DROP TABLE documents")
         raise KeyboardInterrupt
 
@@ -381,7 +402,7 @@ def test_a_migration_that_fails_halfway_leaves_the_earlier_version_whole(
     with pytest.raises(KeyboardInterrupt):
         SqliteStore(path)
     monkeypatch.undo()
-    assert _version(path) == 1
+    assert _version(path) == _LATEST
     assert _tables(path) == tables
     with SqliteStore(path) as store:
         assert store.get("paws", "r1") == a_request()
@@ -390,11 +411,11 @@ def test_a_migration_that_fails_halfway_leaves_the_earlier_version_whole(
 def test_a_newer_file_is_refused_and_stays_as_it_is(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_schema, "MIGRATIONS", (*_schema.MIGRATIONS, _second))
+    monkeypatch.setattr(_schema, "MIGRATIONS", (*_schema.MIGRATIONS, _one_more))
     _filled(path)
     monkeypatch.undo()
     before = _files(path.parent)
-    with pytest.raises(NewerSchema, match=r"schema 2; .* upgrade abandoned-booking"):
+    with pytest.raises(NewerSchema, match=rf"schema {_LATEST + 1}; .* upgrade abandoned-booking"):
         SqliteStore(path)
     assert _files(path.parent) == before
 
@@ -404,13 +425,13 @@ def test_a_newer_version_is_seen_before_it_has_reached_the_file_itself(
 ) -> None:
     with SqliteStore(path) as earlier:
         earlier.get("paws", "r1")
-        monkeypatch.setattr(_schema, "MIGRATIONS", (*_schema.MIGRATIONS, _second))
+        monkeypatch.setattr(_schema, "MIGRATIONS", (*_schema.MIGRATIONS, _one_more))
         _filled(path)
         monkeypatch.undo()
-        assert int.from_bytes(path.read_bytes()[60:64], "big") == 1, "it is in the log still"
-        with pytest.raises(NewerSchema, match="schema 2"):
+        assert int.from_bytes(path.read_bytes()[60:64], "big") == _LATEST, "it is in the log"
+        with pytest.raises(NewerSchema, match=f"schema {_LATEST + 1}"):
             SqliteStore(path)
-    assert _version(path) == 2
+    assert _version(path) == _LATEST + 1
 
 
 # ── the search index where trigrams are missing ─────────────────────────────────────────────────

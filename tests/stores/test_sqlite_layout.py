@@ -105,6 +105,13 @@ def test_one_business_is_searched_without_walking_through_another(store: SqliteS
     assert any(0xE000 <= ord(character) <= 0xF8FF for character in asked), "the business's code"
 
 
+@pytest.mark.parametrize("word", ["zz", "q", "ex"])
+def test_short_words_are_looked_for_in_the_index(store: SqliteStore, word: str) -> None:
+    told = _statements(store, lambda: store.page("paws", ListQuery(text=word), now=_NOW))
+    assert [text for text in told if "MATCH" in text]
+    assert not [text for text in told if "requests_by_status" in text], "a walk"
+
+
 def test_the_index_forgets_what_is_no_longer_there(store: SqliteStore) -> None:
     def indexed(word: str) -> int:
         with store._connections.borrowed() as connection:

@@ -94,7 +94,11 @@ _FIRST_TABLES: Final = (
     ) WITHOUT ROWID""",
 )
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first,)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _first,
+    # The index has trigrams for the last letters of a text as well.
+    _search.build_anew,
+)
 """From an empty file to version 1, from 1 to 2, ...: never changed once released, only added to."""
 
 

@@ -7,14 +7,16 @@ Within one second rows are in no order; whoever walks sorts each second by itsel
 *Index.* FTS5 with trigrams narrows a search down; what it finds is then looked at with ``instr``,
 so the answer is that of the pure predicate. Every indexed text begins with three characters that
 stand for its business, so that a search never walks through another business's rows. Words of one
-or two characters have no trigrams: they are looked for from the newest request on. Where SQLite was
-built without FTS5 trigrams the same walk serves every word, and the index is marked as not kept up;
-the next process that has them builds it anew.
+or two characters are looked for by the trigrams that begin with them, as long as those are few;
+each text ends with two line ends, so that its last characters begin one too. Common ones are looked
+for from the newest request on. Where SQLite was built without FTS5 trigrams the same walk serves
+every word, and the index is marked as not kept up; the next process that has them builds it anew.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Final
@@ -28,6 +30,7 @@ from abandoned_booking.stores.sqlite._connections import transaction
 __all__ = [
     "A_SECOND",
     "Searched",
+    "build_anew",
     "change",
     "first_place",
     "has_trigrams",
@@ -45,6 +48,9 @@ A_SECOND: Final = 1 << _NUMBER_BITS
 _SECOND: Final = 1_000_000
 _TRIGRAM: Final = 3
 _MOST_TRIGRAMS: Final = 12
+_END: Final = "\n\n"
+_MOST_BEGINNINGS: Final = 100
+"""of how many trigrams a short word may be the beginning; one of more is a common one"""
 # Private-use characters: folded text never holds one, they are not printable.
 _CODE_START: Final = 0xE000
 _CODE_SIZE: Final = 6400
@@ -152,6 +158,9 @@ _INDEX: Final = """CREATE VIRTUAL TABLE search_index USING fts5 (
 )"""
 
 
+_TERMS: Final = "CREATE VIRTUAL TABLE search_terms USING fts5vocab (search_index, instance)"
+
+
 def is_indexed(connection: sqlite3.Connection) -> bool:
     """Whether the index may be asked: this process can, and every writer has kept it up."""
     return has_trigrams() and _is_marked(connection)
@@ -164,14 +173,23 @@ def index_if_possible(connection: sqlite3.Connection) -> None:
     with transaction(connection):
         if _is_marked(connection):
             return
+        connection.execute("DROP TABLE IF EXISTS search_terms")
         connection.execute("DROP TABLE IF EXISTS search_index")
         connection.execute(_INDEX)
+        connection.execute(
+            "CREATE VIRTUAL TABLE search_terms USING fts5vocab (search_index, instance)"
+        )
         rows = connection.execute(
             "SELECT s.place, r.business_id, s.text FROM search s JOIN requests r ON r.key = s.key"
         )
         for place, business_id, text in rows:
             _index(connection, place, business_id, text)
         connection.execute("UPDATE search_state SET indexed = 1")
+
+
+def build_anew(connection: sqlite3.Connection) -> None:
+    """Have the next process that can build the index again."""
+    connection.execute("UPDATE search_state SET indexed = 0")
 
 
 def merge(connection: sqlite3.Connection) -> bool:
@@ -208,7 +226,7 @@ def _coded(connection: sqlite3.Connection, business_id: str, text: str) -> str:
             "INSERT INTO businesses (business_id) VALUES (?)", (business_id,)
         )
         number = cursor.lastrowid or 0
-    return f"{_code(number)}\n{text}"
+    return f"{_code(number)}\n{text}{_END}"
 
 
 def _number_of(connection: sqlite3.Connection, business_id: str) -> int | None:
@@ -230,18 +248,45 @@ def match_expression(
     connection: sqlite3.Connection, business_id: str, words: Iterable[SearchWord]
 ) -> str | None:
     """What to ask the index for; ``None`` if it cannot narrow these words down."""
-    narrowing = [clause for word in words if (clause := _clause(word))]
     number = _number_of(connection, business_id)
-    if not narrowing or number is None or not is_indexed(connection):
+    if number is None or not is_indexed(connection):
         return None
-    return " AND ".join((_quoted(_code(number)), *narrowing))
+    narrowing = [clause for word in words if (clause := _clause(connection, word))]
+    return " AND ".join((_quoted(_code(number)), *narrowing)) if narrowing else None
 
 
-def _clause(word: SearchWord) -> str | None:
+def _clause(connection: sqlite3.Connection, word: SearchWord) -> str | None:
     ways = [word.text] if word.digits is None else [word.text, word.digits]
-    if any(len(way) < _TRIGRAM for way in ways):
-        return None
-    return "({})".format(" OR ".join(f"({' AND '.join(_trigrams(way))})" for way in ways))
+    clauses = [_way(connection, way) for way in ways]
+    return None if None in clauses else f"({' OR '.join(map(str, clauses))})"
+
+
+def _way(connection: sqlite3.Connection, text: str) -> str | None:
+    if len(text) >= _TRIGRAM:
+        return f"({' AND '.join(_trigrams(text))})"
+    beginnings = _beginning_with(connection, text)
+    return None if beginnings is None else f"({' OR '.join(map(_quoted, beginnings))})"
+
+
+def _beginning_with(connection: sqlite3.Connection, start: str) -> list[str] | None:
+    """The trigrams of all businesses that begin so; ``None``: too many."""
+    found = [_nobodys(start)]
+    at, behind = start, start + chr(sys.maxunicode)
+    while len(found) <= _MOST_BEGINNINGS:
+        # One by one: from each to the next without a look at the rows that have it.
+        row = connection.execute(
+            "SELECT term FROM search_terms WHERE term >= ? AND term <= ? LIMIT 1", (at, behind)
+        ).fetchone()
+        if row is None:
+            return found
+        found.append(row[0])
+        at = f"{row[0]}\x01"
+    return None
+
+
+def _nobodys(start: str) -> str:
+    """A trigram that no text has, so that there is always one to ask for."""
+    return start.ljust(_TRIGRAM, chr(_CODE_START + _CODE_SIZE - 1))
 
 
 def _trigrams(text: str) -> list[str]:
