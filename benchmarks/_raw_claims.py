@@ -9,7 +9,7 @@ to see what decoding and encoding them costs, that can be done too.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -80,28 +80,31 @@ def _through_the_codec(document: str, version: int) -> str:
     return request_to_json(recorded(request))
 
 
+def _array(texts: Iterable[str]) -> str:
+    # As PostgreSQL writes it; psycopg would look at each element of a list.
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
+
+
 class _OnPostgres:
     """The statements of ``SqlAlchemyStore`` on PostgreSQL, by psycopg."""
 
-    _LOCK: Final = (
-        "SELECT business_id, id, version FROM abandoned_booking_queue WHERE next_action_at <= %s "
-        "ORDER BY next_action_at LIMIT %s FOR UPDATE SKIP LOCKED"
-    )
-    _TAKE: Final = (
+    _CLAIM: Final = (
+        "WITH locked AS (SELECT business_id, id FROM abandoned_booking_queue "
+        "WHERE next_action_at <= %s ORDER BY next_action_at LIMIT %s FOR UPDATE SKIP LOCKED) "
         "UPDATE abandoned_booking_queue q SET next_action_at = %s, version = q.version + 1, "
-        "write_id = 1 FROM unnest(%s::text[], %s::text[], %s::int[]) "
-        "AS g (business_id, id, version) WHERE q.business_id = g.business_id AND q.id = g.id "
-        "AND q.version = g.version RETURNING q.business_id, q.id"
+        "write_id = 1 FROM locked WHERE q.business_id = locked.business_id AND q.id = locked.id "
+        "RETURNING q.business_id, q.id"
     )
     _READ: Final = (
         "SELECT q.business_id, q.id, q.version, d.document FROM abandoned_booking_queue q "
         "JOIN abandoned_booking_documents d ON d.business_id = q.business_id AND d.id = q.id "
-        "JOIN unnest(%s::text[], %s::text[]) AS g (business_id, id) "
+        "JOIN unnest(%s::text::text[], %s::text::text[]) AS g (business_id, id) "
         "ON g.business_id = q.business_id AND g.id = q.id"
     )
     _RECORD: Final = (
         "WITH g AS MATERIALIZED (SELECT * FROM "
-        "unnest(%s::text[], %s::text[], %s::int[], %s::text[]) "
+        "unnest(%s::text::text[], %s::text::text[], %s::text::int[], %s::text::text[]) "
         "AS g (business_id, id, version, document)), won AS ("
         "UPDATE abandoned_booking_queue q SET version = q.version + 1, next_action_at = %s, "
         "write_id = 2 FROM g WHERE q.business_id = g.business_id AND q.id = g.id "
@@ -116,24 +119,22 @@ class _OnPostgres:
     def __init__(self, url: str) -> None:
         import psycopg
 
-        self._connection: Any = psycopg.connect(plain(url))
+        # Every statement is its own transaction.
+        self._connection: Any = psycopg.connect(plain(url), autocommit=True)
 
     def claim(self, limit: int) -> Sequence[Any]:
         until = ALL_DUE - timedelta(hours=1)
-        with self._connection.transaction():
-            locked = self._connection.execute(self._LOCK, (ALL_DUE, limit)).fetchall()
-            columns = [list(column) for column in zip(*locked, strict=True)]
-            taken = self._connection.execute(self._TAKE, (until, *columns)).fetchall()
-            keys = [list(column) for column in zip(*taken, strict=True)]
-            rows: Sequence[Any] = self._connection.execute(self._READ, keys).fetchall()
+        taken = self._connection.execute(self._CLAIM, (ALL_DUE, limit, until)).fetchall()
+        keys = [_array(column) for column in zip(*taken, strict=True)]
+        rows: Sequence[Any] = self._connection.execute(self._READ, keys).fetchall()
         return rows
 
     def record(self, rows: Sequence[Any]) -> None:
-        business_ids, ids, versions, documents = (list(part) for part in zip(*rows, strict=True))
-        texts = [_changed_text(document) for document in documents]
-        values = (business_ids, ids, versions, texts, ALL_DUE - _BACK, ALL_DUE)
-        with self._connection.transaction():
-            (won,) = self._connection.execute(self._RECORD, values).fetchone()
+        business_ids, ids, versions, documents = zip(*rows, strict=True)
+        texts = _array(map(_changed_text, documents))
+        keys = (_array(business_ids), _array(ids), _array(map(str, versions)))
+        values = (*keys, texts, ALL_DUE - _BACK, ALL_DUE)
+        (won,) = self._connection.execute(self._RECORD, values).fetchone()
         assert won == len(rows)
 
     def through_the_codec(self, rows: Sequence[Any]) -> Sequence[Any]:

@@ -493,7 +493,6 @@ def _wait_until_somebody_waits(engine: sa.Engine) -> None:
         with engine.connect() as connection:
             if connection.scalar(waiting):
                 return
-        time.sleep(0.002)
     pytest.fail("nobody waits for a lock")
 
 

@@ -190,13 +190,13 @@ class Finding:
     def _searched(
         self, connection: sa.Connection, position: SortKey | None, limit: int, read: _Wrapper
     ) -> Sequence[Any]:
-        for look_at in (_FIRST_LOOK, _SECOND_LOOK):
+        look_at = _FIRST_LOOK
+        while look_at:
             asked = read(self._walk(position, limit, look_at=look_at))
             found = connection.execute(asked, self._given).all()
             if len(found) >= limit:
                 return found
-            if len(found) * _SECOND_LOOK < limit * look_at:
-                break  # so few that a second look would not find enough either
+            look_at = _further(look_at, found=len(found), limit=limit)
         texts, grams = self._texts()
         if grams:
             asked = read(self._of_candidates(self._candidates(position, texts, grams), limit))
@@ -253,6 +253,14 @@ class Finding:
             .where(*self._filters())
             .limit(limit)
         )
+
+
+def _further(look_at: int, *, found: int, limit: int) -> int:
+    """How many texts to look at after a first look; 0: it would not find enough either."""
+    if look_at > _FIRST_LOOK or found * _SECOND_LOOK < limit * look_at:
+        return 0
+    # Half as many again as it takes if they are spread evenly.
+    return min(_SECOND_LOOK, 3 * limit * look_at // (2 * found))
 
 
 def _same(one: sa.FromClause, other: sa.FromClause) -> Condition:

@@ -72,7 +72,7 @@ class Tables:
         ``partitioned`` makes them ``PARTITION BY HASH (business_id)`` (PostgreSQL).
         """
         names = [field.name for field in attrs.fields(cls)]
-        known = {name: metadata.tables.get(_key(schema, prefix + name)) for name in names}
+        known = {name: metadata.tables.get(_full_name(schema, prefix + name)) for name in names}
         if all(table is not None for table in known.values()):
             return cls(**{name: table for name, table in known.items() if table is not None})
         # MySQL's other kinds of tables commit nothing as a whole.
@@ -84,39 +84,23 @@ class Tables:
         options = dict(plain)
         if partitioned:
             options["postgresql_partition_by"] = "HASH (business_id)"
+
+        def table(name: str, *columns: sa.Column[Any]) -> sa.Table:
+            return sa.Table(prefix + name, metadata, *columns, **options)
+
         return cls(
             requests=_requests(metadata, prefix, options),
             queue=_queue(metadata, prefix, options),
-            documents=sa.Table(
-                f"{prefix}documents",
-                metadata,
-                *_request_key(),
-                sa.Column("document", Document(), nullable=False),
-                **options,
-            ),
+            documents=table("documents", *_request_key(), _document()),
             search=_search(metadata, prefix, dialect, options),
-            settings=sa.Table(
-                f"{prefix}settings",
-                metadata,
-                sa.Column("business_id", Exact(_ID), primary_key=True),
-                sa.Column("document", Document(), nullable=False),
-                **options,
-            ),
-            suppressions=sa.Table(
-                f"{prefix}suppressions",
-                metadata,
-                sa.Column("business_id", Exact(_ID), primary_key=True),
-                sa.Column("key", Exact(_ID), primary_key=True),
-                **options,
-            ),
-            reservations=sa.Table(
-                f"{prefix}reservations",
-                metadata,
-                sa.Column("business_id", Exact(_ID), primary_key=True),
-                sa.Column("phone", Exact(_ID), primary_key=True),
+            settings=table("settings", _key("business_id"), _document()),
+            suppressions=table("suppressions", _key("business_id"), _key("key")),
+            reservations=table(
+                "reservations",
+                _key("business_id"),
+                _key("phone"),
                 sa.Column("owner", Exact(_ID), nullable=False),
                 sa.Column("at", Instant(), nullable=False),
-                **options,
             ),
             schema_version=sa.Table(
                 f"{prefix}schema_version",
@@ -136,15 +120,20 @@ class Tables:
         return tuple(table for table in self if table is not self.schema_version)
 
 
-def _key(schema: str | None, name: str) -> str:
+def _full_name(schema: str | None, name: str) -> str:
     return name if schema is None else f"{schema}.{name}"
 
 
+def _key(name: str) -> sa.Column[Any]:
+    return sa.Column(name, Exact(_ID), primary_key=True)
+
+
 def _request_key() -> list[sa.Column[Any]]:
-    return [
-        sa.Column("business_id", Exact(_ID), primary_key=True),
-        sa.Column("id", Exact(_ID), primary_key=True),
-    ]
+    return [_key(name) for name in KEYED_BY]
+
+
+def _document() -> sa.Column[Any]:
+    return sa.Column("document", Document(), nullable=False)
 
 
 def _where(condition: str) -> dict[str, Any]:
