@@ -18,6 +18,7 @@ The same for ``mariadb``.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from secrets import token_hex
@@ -32,6 +33,7 @@ from servers.postgres import GivenPostgres, PostgresServer
 
 GIVEN: Final = "ABANDONED_BOOKING_TEST_POSTGRES"
 REQUIRE: Final = "ABANDONED_BOOKING_TEST_REQUIRE"
+_PATIENCE_SECONDS: Final = 30
 KINDS: Final = frozenset({"postgres", "mariadb"})
 
 
@@ -56,11 +58,26 @@ def or_skipped(kind: str) -> Iterator[None]:
         pytest.skip(str(missing))
 
 
+_AT_WORK: Final = {
+    "postgresql": "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+    "AND backend_type = 'client backend' AND state = 'active' AND pid <> pg_backend_pid()",
+    "mariadb": "SELECT id FROM information_schema.processlist WHERE db = database() "
+    "AND command <> 'Sleep' AND id <> connection_id()",
+}
+
+
 def empty(engine: sa.Engine) -> None:
     """Delete every row of every table, except of those that say which version the tables are.
 
-    A tenth of the time that TRUNCATE takes, which makes new files.
+    A tenth of the time that TRUNCATE takes, which makes new files. Nobody is at work any more: what
+    a process that a test has killed asked for last may still be running when the next one begins.
     """
+    with engine.connect() as connection:
+        at_work = sa.text(_AT_WORK["postgresql" if engine.name == "postgresql" else "mariadb"])
+        patience_ends_at = time.monotonic() + _PATIENCE_SECONDS
+        while connection.scalars(at_work).first() is not None:
+            assert time.monotonic() < patience_ends_at, "another test's statement does not end"
+            connection.rollback()  # to see the list as it is by then
     with engine.begin() as connection:
         quoted = connection.dialect.identifier_preparer.quote
         for table in sa.inspect(connection).get_table_names():

@@ -14,20 +14,20 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from abandoned_booking import _failpoints
 from abandoned_booking.core.model import AbandonedRequest
 from abandoned_booking.stores.sqlalchemy._connections import Database
 from abandoned_booking.stores.sqlalchemy._low_water import MANY_PAGES, LowWaterMark
+from abandoned_booking.stores.sqlalchemy._queue_statements import Candidates, QueueStatements
 from abandoned_booking.stores.sqlalchemy._reading import Reading
 from abandoned_booking.stores.sqlalchemy._rows import new_write_id
-from abandoned_booking.stores.sqlalchemy._schema import KEYED_BY, Key, Tables
+from abandoned_booking.stores.sqlalchemy._schema import Key, Tables
 from abandoned_booking.stores.sqlalchemy._setup import skips_locked
-from abandoned_booking.stores.sqlalchemy._statements import given, named_values, update_of
+from abandoned_booking.stores.sqlalchemy._statements import new_values
 from abandoned_booking.stores.sqlalchemy._turns import Planned, Turns
 
 __all__ = ["Queue"]
@@ -36,20 +36,9 @@ _Claimed = tuple[list[AbandonedRequest], bool]
 """what was claimed, and whether there was anything to claim"""
 
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
-_TAKEN: Final = ("next_action_at", "write_id")
-"""what a claim changes, the version aside"""
 _PLANNED: Final = range(5_000, 50_000)
 """how many are planned at once, at least and at most: a twentieth of what is due"""
 _PLANNED_PART: Final = 20
-
-
-class _Candidates(NamedTuple):
-    """The statements for those that might be claimed."""
-
-    seen: sa.Select[Any]
-    locked: sa.Select[Any]
-    claimed: sa.Update
-    """lock and claim in one (PostgreSQL)"""
 
 
 class Queue:
@@ -66,75 +55,9 @@ class Queue:
         self._is_postgres = database.dialect == "postgresql"
         # Who asks for no SKIP LOCKED has no plain PostgreSQL, but shards behind it (Citus).
         self._has_arrays = self._is_postgres and skip_locked is not False
-        self._build()
-
-    def _build(self) -> None:
-        """The statements. They are given ``now``, ``since``, ``until``, ``most`` and keys."""
-        c = self._queue.c
-        due, most = c.next_action_at, sa.bindparam("most", type_=sa.Integer())
-        is_due = due <= sa.bindparam("now", type_=due.type)
-        # The same plan from the mark and from the beginning.
-        is_due_since = sa.and_(is_due, due >= sa.bindparam("since", type_=due.type))
-        self._look = sa.select(due).where(is_due_since).order_by(due).limit(most)
-        self._count = sa.select(sa.func.count()).select_from(self._queue).where(is_due_since)
-        self._picture = self._by_turns(is_due_since, most)
-        candidates = sa.select(c.business_id, c.id, c.version, due).limit(most)
-        earliest = candidates.where(is_due_since).order_by(due)
-        planned: sa.Select[Any] = candidates.where(is_due)
-        reading = self._reading.statement
-        if self._has_arrays:
-            planned = self._of_rows(planned, "nth").order_by(sa.literal_column("given.nth"))
-            self._documents = self._of_rows(reading, "version")
-        else:
-            of_keys = sa.tuple_(c.business_id, c.id).in_(sa.bindparam("keys", expanding=True))
-            planned, self._documents = planned.where(of_keys), reading.where(of_keys)
-        self._earliest, self._planned = self._candidates(earliest), self._candidates(planned)
-        as_seen = c.version == sa.bindparam("seen_version")
-        self._take = update_of(self._queue, KEYED_BY, ["version", *_TAKEN]).where(as_seen)
-
-    def _by_turns(
-        self, is_due: sa.ColumnElement[bool], most: sa.BindParameter[int]
-    ) -> sa.Select[Any]:
-        c = self._queue.c
-        # Without it PostgreSQL keeps all that are due at one instant, to number them.
-        frame: dict[str, Any] = {"rows": (None, 0)} if self._is_postgres else {}
-        turn = sa.func.row_number().over(
-            partition_by=c.business_id, order_by=c.next_action_at, **frame
+        self._sql = QueueStatements(
+            self._queue, reading, is_postgres=self._is_postgres, has_arrays=self._has_arrays
         )
-        by_turns = sa.select(c.business_id, c.id, c.next_action_at, turn.label("turn"))
-        seen = by_turns.where(is_due).subquery("seen").c
-        # Nobody's turn comes later than that; PostgreSQL stops numbering there.
-        asked = sa.select(seen.turn, seen.next_action_at, seen.business_id, seen.id)
-        return asked.where(seen.turn <= most).order_by(seen.turn, seen.next_action_at).limit(most)
-
-    def _of_rows(self, statement: sa.Select[Any], number: str) -> sa.Select[Any]:
-        """The statement for the rows of some keys only: one plan for any number of them; a long IN
-        is a plan of its own for every length."""
-        c = self._queue.c
-        kinds: dict[str, sa.types.TypeEngine[Any]] = {
-            "business_id": sa.Text(),
-            "id": sa.Text(),
-            number: sa.Integer(),
-        }
-        columns = [sa.column(name, kind) for name, kind in kinds.items()]
-        arrays = [sa.bindparam(f"{of.name}s", type_=postgresql.ARRAY(of.type)) for of in columns]
-        rows = sa.func.unnest(*arrays).table_valued(*columns).render_derived(name="given")
-        same = [c[column.name] == column for column in rows.c if column.name in c]
-        return statement.join(rows, sa.and_(*same))
-
-    def _candidates(self, seen: sa.Select[Any]) -> _Candidates:
-        c = self._queue.c
-        locked = seen.with_for_update(
-            skip_locked=True, of=self._queue if self._is_postgres else None
-        )
-        rows = locked.cte("locked")
-        claim = (
-            sa.update(self._queue)
-            .where(c.business_id == rows.c.business_id, c.id == rows.c.id)
-            .values(version=c.version + 1, **{name: given(self._queue, name) for name in _TAKEN})
-            .returning(c.business_id, c.id, c.version, rows.c.next_action_at)
-        )
-        return _Candidates(seen, locked, claim)
 
     def saw(self, next_action_at: datetime | None) -> None:
         """Told of every write of this store: what is due before the mark moves it back."""
@@ -164,7 +87,7 @@ class Queue:
     def _claim_earliest(self, now: datetime, until: datetime, limit: int) -> list[AbandonedRequest]:
         while True:
             asked = self._since(now) | {"most": limit}
-            claimed, is_any = self._claim(self._earliest, asked, until)
+            claimed, is_any = self._claim(self._sql.earliest, asked, until)
             if claimed or not is_any:
                 return claimed
 
@@ -174,7 +97,7 @@ class Queue:
         while planned := self._turns.next(now, ahead):
             keys = [one.key for one in planned]
             asked = {"now": now, "most": limit, **self._keys(keys, "nth", list(range(len(keys))))}
-            claimed, _ = self._claim(self._planned, asked, until)
+            claimed, _ = self._claim(self._sql.planned, asked, until)
             place = {key: nth for nth, key in enumerate(keys)}
             claimed.sort(key=lambda found: place[found.business_id, found.id])
             looked_for = len(planned)
@@ -199,7 +122,7 @@ class Queue:
 
         def look(connection: sa.Connection, _: bool) -> Sequence[datetime]:
             started = monotonic()
-            found = connection.scalars(self._look, asked).all()
+            found = connection.scalars(self._sql.look, asked).all()
             ended = monotonic()
             if asked["since"] is _EARLIEST:
                 self._mark.looked(
@@ -216,7 +139,7 @@ class Queue:
         """Whether it is the queue that made a look slow, and not just a busy machine."""
         if not self._is_postgres:
             return False
-        sent = self._look.compile(dialect=connection.dialect)
+        sent = self._sql.look.compile(dialect=connection.dialect)
         # The statement holds no value of its own; those go beside it.
         explained = connection.exec_driver_sql(
             f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sent}",
@@ -236,12 +159,14 @@ class Queue:
     def _plan(self, now: datetime) -> None:
         started = monotonic()
         asked = self._since(now)
-        due = self._database.run(lambda connection, _: connection.scalar(self._count, asked)) or 0
+        due = (
+            self._database.run(lambda connection, _: connection.scalar(self._sql.count, asked)) or 0
+        )
         most = max(due // _PLANNED_PART, round(_PLANNED.start / self._turns.share))
         most = min(most, _PLANNED.stop)
         asked["most"] = most + self._turns.served
         rows = self._database.run(
-            lambda connection, _: connection.execute(self._picture, asked).all()
+            lambda connection, _: connection.execute(self._sql.picture, asked).all()
         )
         picture = [Planned(turn, due_at, (business, id_)) for turn, due_at, business, id_ in rows]
         self._turns.take(picture, most=most, at=now, took=monotonic() - started)
@@ -254,7 +179,7 @@ class Queue:
         asked = self._asked_to_skip
         return skips_locked(self._database.engine.dialect) if asked is None else asked
 
-    def _claim(self, candidates: _Candidates, asked: dict[str, Any], until: datetime) -> _Claimed:
+    def _claim(self, candidates: Candidates, asked: dict[str, Any], until: datetime) -> _Claimed:
         if not self._skips_locked:
             return self._claim_seen(candidates.seen, asked, until)
         if self._is_postgres:
@@ -268,7 +193,7 @@ class Queue:
 
     def _claim_at_once(self, claim: sa.Update, asked: dict[str, Any], until: datetime) -> _Claimed:
         """Lock and claim in one statement, read in another: two ways there and back."""
-        taking = asked | named_values({"next_action_at": until, "write_id": new_write_id()})
+        taking = asked | new_values({"next_action_at": until, "write_id": new_write_id()})
         taken = self._database.run(lambda connection, _: connection.execute(claim, taking).all())
         if not taken:
             return [], False
@@ -277,7 +202,7 @@ class Queue:
             [(row[0], row[1]) for row in taken], "version", [row.version for row in taken]
         )
         rows = self._database.run(
-            lambda connection, _: connection.execute(self._documents, of_those).all()
+            lambda connection, _: connection.execute(self._sql.documents, of_those).all()
         )
         return self._by_due(rows, {(row[0], row[1]): row.next_action_at for row in taken}), True
 
@@ -296,7 +221,7 @@ class Queue:
         taken = self._take_one_by_one(connection, candidates, until)
         if not taken:
             return [], bool(candidates)
-        rows = connection.execute(self._documents, {"keys": taken}).all()
+        rows = connection.execute(self._sql.documents, {"keys": taken}).all()
         due_at = {(row.business_id, row.id): row.next_action_at for row in candidates}
         return self._by_due(rows, due_at), True
 
@@ -306,8 +231,8 @@ class Queue:
         write_id, taken = new_write_id(), []
         for business_id, request_id, version, _ in candidates:
             row = {"business_id": business_id, "id": request_id, "version": version + 1}
-            new = named_values({**row, "next_action_at": until, "write_id": write_id})
-            if connection.execute(self._take, {**new, "seen_version": version}).rowcount == 1:
+            new = new_values({**row, "next_action_at": until, "write_id": write_id})
+            if connection.execute(self._sql.take, {**new, "seen_version": version}).rowcount == 1:
                 taken.append((business_id, request_id))
         return taken
 

@@ -20,7 +20,7 @@ from abandoned_booking.core.campaign import BusinessSettings
 from abandoned_booking.core.codec import settings_from_dict, settings_to_dict
 from abandoned_booking.errors import OutcomeUnknown
 from abandoned_booking.stores.sqlalchemy._connections import Database, KeyTaken
-from abandoned_booking.stores.sqlalchemy._statements import given, named_values, update_of
+from abandoned_booking.stores.sqlalchemy._statements import new_value, new_values, update_of
 
 __all__ = ["SqlAlchemyLedger", "SqlAlchemySettings", "SqlAlchemySuppressions"]
 
@@ -45,7 +45,7 @@ class _Put:
         others = [column.name for column in table.columns if column.name not in key]
         names = others or key
         insert = _INSERTS.get(database.dialect, sa.insert)(table)
-        self._insert = insert.values({c.name: given(table, c.name) for c in table.columns})
+        self._insert = insert.values({c.name: new_value(table, c.name) for c in table.columns})
         self._update = update_of(table, key, names)
         if only_if is not None:
             self._update = self._update.where(only_if)
@@ -58,7 +58,7 @@ class _Put:
 
     def __call__(self, values: Mapping[str, Any], **asked: Any) -> bool:
         """Put a row; whether it was inserted or updated. ``asked`` is for the condition."""
-        row = named_values(values)
+        row = new_values(values)
         if self._in_one:
             return self._is_done(self._insert, {**row, **asked})
         if self._is_done(self._update, {**row, **asked}):
@@ -142,10 +142,10 @@ class SqlAlchemyLedger:
         self._database = database
         c = table.c
         before = sa.bindparam("before", type_=c.at.type)
-        old_enough = sa.or_(c.owner == given(table, "owner"), c.at <= before)
+        old_enough = sa.or_(c.owner == new_value(table, "owner"), c.at <= before)
         self._put = _Put(database, table, only_if=old_enough)
         self._delete = sa.delete(table).where(
-            *(c[name] == given(table, name) for name in ("business_id", "phone", "owner"))
+            *(c[name] == new_value(table, name) for name in ("business_id", "phone", "owner"))
         )
 
     def reserve(
@@ -155,7 +155,7 @@ class SqlAlchemyLedger:
         return self._put(row, before=_before(at, not_within))
 
     def release(self, business_id: str, phone: str, *, owner: str) -> None:
-        theirs = named_values({"business_id": business_id, "phone": phone, "owner": owner})
+        theirs = new_values({"business_id": business_id, "phone": phone, "owner": owner})
         self._database.run(lambda connection, _: connection.execute(self._delete, theirs))
 
 

@@ -20,7 +20,7 @@ from abandoned_booking.errors import OutcomeUnknown
 from abandoned_booking.stores.sqlalchemy._connections import Database, KeyTaken
 from abandoned_booking.stores.sqlalchemy._rows import Change, new_write_id
 from abandoned_booking.stores.sqlalchemy._schema import KEYED_BY, Tables
-from abandoned_booking.stores.sqlalchemy._statements import given, named_values, update_of
+from abandoned_booking.stores.sqlalchemy._statements import new_value, new_values, update_of
 
 __all__ = ["Writes", "writes_of"]
 
@@ -124,7 +124,7 @@ class _InOneTransaction:
         return self._database.transact(update)
 
     def _update(self, connection: sa.Connection, change: Change, write_id: int) -> bool:
-        listed, due, document, searched = map(named_values, _values(change, write_id))
+        listed, due, document, searched = map(new_values, _values(change, write_id))
         due["expected"] = change.expected_version
         if connection.execute(self._take, due).rowcount != 1:
             return False
@@ -149,7 +149,7 @@ def _values(change: Change, write_id: int) -> Iterator[dict[str, Any]]:
 def _update_if_changed(table: sa.Table) -> sa.Update:
     """A row that has these values is not written, nor its indexes."""
     names = _others(table)
-    differs = (table.c[name].is_distinct_from(given(table, name)) for name in names)
+    differs = (table.c[name].is_distinct_from(new_value(table, name)) for name in names)
     return update_of(table, KEYED_BY, names).where(sa.or_(*differs))
 
 
@@ -197,26 +197,19 @@ class _InOneStatement:
     def __init__(self, database: Database, tables: Tables) -> None:
         self._database, self._tables = database, tables
         self._listed, self._searched = _others(tables.requests), _others(tables.search)
-        # Without the search text, and with it.
-        self._few = [
-            *KEYED_BY,
-            "expected",
-            "version",
-            "next_action_at",
-            "document",
-            *self._listed,
-        ]
-        self._all = list(dict.fromkeys([*self._few, *self._searched]))
-        self._insert = self._insert_statement(self._given(self._all))
-        self._update_few = self._update_statement(self._given(self._few), with_text=False)
-        self._update_all = self._update_statement(self._given(self._all), with_text=True)
+        queued = ["expected", "version", "next_action_at", "document"]
+        self._without_text = [*KEYED_BY, *queued, *self._listed]
+        self._with_text = list(dict.fromkeys([*self._without_text, *self._searched]))
+        self._insert = self._insert_statement(self._given(self._with_text))
+        self._update_all = self._update_statement(self._given(self._with_text), with_text=True)
+        self._update = self._update_statement(self._given(self._without_text), with_text=False)
 
     def add(self, change: Change) -> bool:
         write_id = new_write_id()
 
         def insert(connection: sa.Connection, repeated: bool) -> bool:
             # What goes into the statement is known in here only: not in a traceback's frames.
-            values = _columns([change], self._all, write_id)
+            values = _columns([change], self._with_text, write_id)
             if connection.scalar(self._insert, values) is not None:
                 return True
             return repeated and _was_ours(connection, self._tables.queue, change, write_id)
@@ -228,9 +221,9 @@ class _InOneStatement:
 
     def save(self, changes: Sequence[Change]) -> list[bool]:
         write_id = new_write_id()
-        names, statement = self._all, self._update_all
+        names, statement = self._with_text, self._update_all
         if all(change.searched is None for change in changes):
-            names, statement = self._few, self._update_few
+            names, statement = self._without_text, self._update
 
         def update(connection: sa.Connection, repeated: bool) -> list[bool]:
             won = set(connection.scalars(statement, _columns(changes, names, write_id)))

@@ -1,0 +1,126 @@
+"""The search text is written when it changes, and left alone when it has not."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import attrs
+import pytest
+import sqlalchemy as sa
+from scale.plans import listened
+
+from abandoned_booking.core.listing import ListQuery
+from abandoned_booking.core.model import AbandonedRequest, BookingForm, Person, Phone
+from abandoned_booking.stores.sqlalchemy import SqlAlchemyStore
+from abandoned_booking.testing import a_request
+from abandoned_booking.testing.factory import LEFT_AT
+
+NOW: Final = LEFT_AT + timedelta(days=1)
+PHONE: Final = Phone(e164="+12125550123", region="US", can_text=True, national="2125550123")
+
+
+@pytest.fixture(params=["postgres", "mariadb", "sqlite"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    if request.param != "sqlite":
+        yield request.getfixturevalue(f"empty_{request.param}")
+        return
+    made = sa.create_engine(f"sqlite:///{tmp_path / 'bookings.db'}")
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def store(engine: sa.Engine) -> SqlAlchemyStore:
+    store = SqlAlchemyStore(engine)
+    store.create_all()
+    return store
+
+
+def read(store: SqlAlchemyStore, request: AbandonedRequest | None = None) -> AbandonedRequest:
+    store.add(request or a_request())
+    found = store.get("paws", "r1")
+    assert found is not None
+    return found
+
+
+def writes_text(store: SqlAlchemyStore, save: Callable[[], bool]) -> bool:
+    with listened(store._database.engine) as sent:
+        assert save()
+    return any("abandoned_booking_search" in one.statement for one in sent)
+
+
+def finds(store: SqlAlchemyStore, text: str) -> bool:
+    return store.count("paws", ListQuery(text=text), now=NOW) == 1
+
+
+def test_a_save_with_the_form_that_was_read_leaves_the_search_text_alone(
+    store: SqlAlchemyStore,
+) -> None:
+    found = read(store)
+    changed = attrs.evolve(found, client_id="c1")
+    assert not writes_text(store, lambda: store.save(changed, expected_version=1))
+    again = attrs.evolve(changed, client_id="c2")
+    assert not writes_text(store, lambda: store.save(again, expected_version=2)), "saved before"
+    assert finds(store, "rex")
+
+
+def test_whatever_a_search_looks_through_is_written_when_it_changes(store: SqlAlchemyStore) -> None:
+    found = read(store)
+    other = attrs.evolve(found, form=BookingForm(person=Person(first_name="Bea")))
+    assert writes_text(store, lambda: store.save(other, expected_version=1))
+    assert finds(store, "bea")
+    assert not finds(store, "rex")
+    dialled = attrs.evolve(other, phone=PHONE)
+    assert writes_text(store, lambda: store.save(dialled, expected_version=2))
+    assert finds(store, "2125550123")
+    later = attrs.evolve(dialled, abandoned_at=LEFT_AT + timedelta(hours=1))
+    assert writes_text(store, lambda: store.save(later, expected_version=3))
+
+
+def test_a_form_that_was_read_of_another_version_says_nothing(
+    store: SqlAlchemyStore, engine: sa.Engine
+) -> None:
+    ours = read(store)
+    elsewhere = SqlAlchemyStore(engine)
+    other = attrs.evolve(ours, form=BookingForm(person=Person(first_name="Bea")))
+    assert elsewhere.save(other, expected_version=1)
+    assert writes_text(store, lambda: store.save(ours, expected_version=2)), (
+        "somebody's of version 2"
+    )
+    assert finds(store, "rex")
+    assert not finds(store, "bea")
+
+
+def test_a_save_that_lost_is_not_taken_for_what_is_stored(
+    store: SqlAlchemyStore, engine: sa.Engine
+) -> None:
+    ours = read(store)
+    other = attrs.evolve(ours, form=BookingForm(person=Person(first_name="Bea")))
+    assert SqlAlchemyStore(engine).save(other, expected_version=1)
+    assert not store.save(attrs.evolve(ours, client_id="c1"), expected_version=1)
+    assert writes_text(store, lambda: store.save(ours, expected_version=2))
+    assert finds(store, "rex")
+
+
+def test_of_a_batch_all_texts_are_written_or_none(store: SqlAlchemyStore) -> None:
+    first = read(store)
+    store.add(a_request(id="r2", session_id="s2"))
+    second = store.get("paws", "r2")
+    assert second is not None
+    assert not writes_text(store, lambda: all(store.save_many([(first, 1), (second, 1)])))
+    bea = attrs.evolve(second, form=BookingForm(person=Person(first_name="Bea")))
+    assert writes_text(store, lambda: all(store.save_many([(first, 2), (bea, 2)])))
+    assert finds(store, "rex")
+    assert finds(store, "bea")
+
+
+def test_nothing_is_kept_of_a_request_that_nobody_holds(store: SqlAlchemyStore) -> None:
+    found = read(store)
+    assert store._forms._stored
+    del found
+    gc.collect()
+    assert not store._forms._stored
