@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from scale.crowds import Crowd, fill
 from scale.plans import listened
 
+from abandoned_booking.core.model import BookingForm, Person
 from abandoned_booking.stores.sqlalchemy import SqlAlchemyStore, _queue
 from abandoned_booking.stores.sqlalchemy._schema import Key
-from abandoned_booking.testing import a_request
-from abandoned_booking.testing.contracts._claiming import Claiming, TakingTurns
+from abandoned_booking.testing import RequestStoreContract, a_request
 from abandoned_booking.testing.factory import LEFT_AT
 
 NOW: Final = LEFT_AT
@@ -238,8 +238,8 @@ def test_workers_that_go_by_the_same_order_do_not_look_for_what_others_have_batc
 # ── shards behind PostgreSQL's statements (Citus) ───────────────────────────────────────────────
 
 
-class TestWithoutSkipLocked(Claiming, TakingTurns):
-    """The contract of claims, by a store that is told not to lock what it looks at."""
+class TestShardedRequests(RequestStoreContract):
+    """The whole contract, by a store that names one business in each statement that writes."""
 
     @pytest.fixture
     def store(self, empty_postgres: sa.Engine) -> SqlAlchemyStore:
@@ -263,3 +263,19 @@ def test_without_skip_locked_every_write_of_a_claim_is_one_businesss_and_nothing
     asked = " ".join(one.statement for one in sent)
     assert "FOR UPDATE" not in asked
     assert "unnest" not in asked
+
+
+def test_without_skip_locked_an_add_and_a_save_name_their_business_in_each_statement(
+    empty_postgres: sa.Engine,
+) -> None:
+    sharded = SqlAlchemyStore(empty_postgres, skip_locked=False)
+    sharded.create_all()
+    with listened(empty_postgres) as sent:
+        assert sharded.add(a_request())
+        form = BookingForm(person=Person(first_name="Bea"))
+        assert sharded.save(a_request(form=form), expected_version=1)
+    inserts = [one.statement for one in sent if one.statement.startswith("INSERT")]
+    updates = [one.statement for one in sent if one.statement.startswith("UPDATE")]
+    assert (len(inserts), len(updates)) == (4, 4)
+    assert all("business_id = %(" in statement for statement in updates)
+    assert not [one for one in sent if one.statement.startswith("WITH")]

@@ -78,7 +78,8 @@ class SqlAlchemyStore:
         back.
     ``skip_locked``
         whether claims pass over locked rows (``FOR UPDATE SKIP LOCKED``); ``None``: where the
-        database can. Safety does not hang on it.
+        database can. Safety does not hang on it. ``False`` is for PostgreSQL in shards (Citus):
+        every statement that writes then names the business it is of.
 
     Nothing is read when it is made. The first call raises
     :class:`~abandoned_booking.errors.OlderSchema`, ``NewerSchema`` or ``NotOurDatabase`` if the
@@ -107,7 +108,7 @@ class SqlAlchemyStore:
         self._forms = StoredForms()
         self._changes = Changes(grams=self._grams, forms=self._forms)
         self._reading = Reading(self.tables, self._forms)
-        self._writes = writes_of(database, self.tables)
+        self._writes = writes_of(database, self.tables, is_sharded=skip_locked is False)
         self._queue = Queue(database, self.tables, self._reading, skip_locked=skip_locked)
         self.settings = SqlAlchemySettings(database, self.tables.settings)
         self.suppressions = SqlAlchemySuppressions(database, self.tables.suppressions)

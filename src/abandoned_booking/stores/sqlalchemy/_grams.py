@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from zlib import crc32
 
 import sqlalchemy as sa
@@ -79,7 +79,7 @@ _Asked = Sequence[Sequence[Sequence[int]]]
 class GramIndex(Protocol):
     """How a database keeps the numbers, and how it is asked for them."""
 
-    def stored(self, grams: Sequence[int]) -> str:
+    def stored(self, grams: Sequence[int]) -> Any:
         """The value of the column ``grams``."""
         ...
 
@@ -99,8 +99,8 @@ def gram_index_of(dialect: str) -> GramIndex | None:
 class _InArrays:
     """PostgreSQL: an array, under GIN."""
 
-    def stored(self, grams: Sequence[int]) -> str:
-        return f"{{{','.join(map(str, grams))}}}"  # as PostgreSQL writes an array
+    def stored(self, grams: Sequence[int]) -> Any:
+        return grams
 
     def rows_with(
         self, search: sa.Table, asked: _Asked
@@ -112,7 +112,7 @@ class _InArrays:
 class _InWords:
     """SQLite: a text of numbers, under FTS5 beside the table; triggers keep it up."""
 
-    def stored(self, grams: Sequence[int]) -> str:
+    def stored(self, grams: Sequence[int]) -> Any:
         return " ".join(map(_word, grams))
 
     def rows_with(

@@ -19,7 +19,7 @@ from abandoned_booking import _failpoints
 from abandoned_booking.errors import OutcomeUnknown
 from abandoned_booking.stores.sqlalchemy._connections import Database, KeyTaken
 from abandoned_booking.stores.sqlalchemy._rows import Change, new_write_id
-from abandoned_booking.stores.sqlalchemy._schema import KEYED_BY, Tables
+from abandoned_booking.stores.sqlalchemy._schema import KEYED_BY, Key, Tables
 from abandoned_booking.stores.sqlalchemy._statements import new_value, new_values, update_of
 
 __all__ = ["Writes", "writes_of"]
@@ -40,9 +40,12 @@ class Writes(Protocol):
         ...
 
 
-def writes_of(database: Database, tables: Tables) -> Writes:
-    """The way to write that the database is best at."""
-    if database.dialect == "postgresql":
+def writes_of(database: Database, tables: Tables, *, is_sharded: bool) -> Writes:
+    """The way to write that the database is best at.
+
+    ``is_sharded``: behind it are several, and a statement should name the business it is of.
+    """
+    if database.dialect == "postgresql" and not is_sharded:
         return _InOneStatement(database, tables)
     return _InOneTransaction(database, tables)
 
@@ -114,14 +117,19 @@ class _InOneTransaction:
     def save(self, changes: Sequence[Change]) -> list[bool]:
         write_id = new_write_id()
 
-        def update(connection: sa.Connection, repeated: bool) -> list[bool]:
-            return [
-                self._update(connection, change, write_id)
-                or (repeated and _was_ours(connection, self._tables.queue, change, write_id))
-                for change in changes
-            ]
+        # Whoever saves some of them too takes them in the same order: nobody waits for each other.
+        in_order = sorted(changes, key=lambda change: change.key)
 
-        return self._database.transact(update)
+        def update(connection: sa.Connection, repeated: bool) -> set[Key]:
+            return {
+                change.key
+                for change in in_order
+                if self._update(connection, change, write_id)
+                or (repeated and _was_ours(connection, self._tables.queue, change, write_id))
+            }
+
+        won = self._database.transact(update)
+        return [change.key in won for change in changes]
 
     def _update(self, connection: sa.Connection, change: Change, write_id: int) -> bool:
         listed, due, document, searched = map(new_values, _values(change, write_id))
@@ -180,9 +188,12 @@ def _array(values: Iterable[Any]) -> str:
     return "{" + ",".join(map(_element, values)) + "}"
 
 
-def _element(value: str | int | datetime | None) -> str:
+def _element(value: str | int | datetime | tuple[int, ...] | None) -> str:
     if value is None:
         return "NULL"
+    if isinstance(value, tuple):
+        # An array as text: of an array of arrays PostgreSQL would make a row for each number.
+        return f'"{_array(value)}"'
     if isinstance(value, datetime):
         return f'"{value.isoformat()}"'
     if isinstance(value, str):
@@ -330,7 +341,7 @@ def _bound(column: sa.ColumnClause[Any]) -> sa.ColumnElement[Any]:
 
 
 def _of(given: sa.CTE, name: str) -> sa.ColumnElement[Any]:
-    # As text: of an array of arrays PostgreSQL would make a row for each number.
+    # Given as text, see _element.
     return (
         sa.cast(given.c.grams, postgresql.ARRAY(sa.Integer)) if name == "grams" else given.c[name]
     )
