@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from secrets import token_hex
 from types import ModuleType
 from typing import Any, Final
 
@@ -40,6 +41,25 @@ def engine(postgres_database: str) -> Iterator[sa.Engine]:
     made = sa.create_engine(postgres_database)
     yield made
     made.dispose()
+
+
+@pytest.fixture
+def worker_engine(engine: sa.Engine) -> Iterator[sa.Engine]:
+    """The same database for one who has the rights of a worker on the tables, and no others."""
+    role = f"worker_{token_hex(8)}"
+    SqlAlchemyStore(engine).create_all()
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {role}")
+        connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public TO {role}")
+        connection.exec_driver_sql(
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}"
+        )
+    made = sa.create_engine(engine.url, connect_args={"options": f"-c role={role}"})
+    yield made
+    made.dispose()
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP OWNED BY {role}")
+        connection.exec_driver_sql(f"DROP ROLE {role}")
 
 
 @attrs.define
@@ -88,12 +108,13 @@ class Worker:
 
 
 def test_tables_move_into_partitions_while_a_worker_goes_on(
-    engine: sa.Engine, move: ModuleType
+    engine: sa.Engine, worker_engine: sa.Engine, move: ModuleType
 ) -> None:
     store = SqlAlchemyStore(engine)
-    store.create_all()
     fill(store, [Crowd(business_id=f"b{n}", number=REQUESTS // 9, due_at=NOW) for n in range(9)])
-    worker = Worker(SqlAlchemyStore(engine))
+    worker = Worker(SqlAlchemyStore(worker_engine))
+    with worker_engine.connect() as connection:
+        vars(move)["WORKER"] = connection.scalar(sa.text("SELECT current_user"))
     with engine.connect() as connection:
         ids = connection.scalars(sa.select(store.tables.queue.c.id)).all()
     worker.versions = dict.fromkeys(ids, 1)

@@ -65,8 +65,8 @@ class SqlAlchemyStore:
 
     The store itself is the :class:`~abandoned_booking.ports.RequestStore`; ``settings``,
     ``suppressions`` and ``ledger`` are the other three ports. Safe for threads, and for any number
-    of processes and machines on one database. After a fork, the child makes an engine of its own
-    (or calls ``engine.dispose(close=False)`` first).
+    of processes and machines on one database, and after a fork: a child begins with a pool of its
+    own.
 
     ``engine``
         the host's, with a pool of its own: one connection for each thread that works.
