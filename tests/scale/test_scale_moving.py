@@ -73,11 +73,14 @@ class Worker:
     rounds: int = 0
 
     def work(self) -> None:
-        while not self.is_done.is_set():
-            self.rounds += 1
-            self._save_some()
-            self._add(f"new-{self.rounds}")
-            self._reserve(f"phone-{self.rounds % 7}")
+        try:
+            while not self.is_done.is_set():
+                self.rounds += 1
+                self._save_some()
+                self._add(f"new-{self.rounds}")
+                self._reserve(f"phone-{self.rounds % 7}")
+        finally:
+            self.is_done.set()  # also if it has failed: nobody need wait for it
 
     def _save_some(self) -> None:
         now = NOW + self.rounds * timedelta(minutes=1)
