@@ -490,7 +490,9 @@ def test_each_order_is_total(sort: Sort, expected: list[str]) -> None:
             "Bob", id="new", step=pet, abandoned_at=LEFT_AT + _INSTANT, contacts=_called(LEFT_AT)
         ),
     ]
-    query = ListQuery(sort=sort, step_order=(pet, time))
+    query = ListQuery(sort=sort, step_order=[pet, time])
+    assert query == ListQuery(sort=sort, step_order=(pet, time))
+    assert hash(query)
     for order in (everything, everything[::-1]):
         assert _ids(paginate(order, query, now=_NOW).requests) == expected
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import sqlalchemy as sa
@@ -113,6 +113,23 @@ def test_what_another_process_puts_before_the_mark_is_found_when_the_mark_is_for
     other.add(a_request(id="early", next_action_at=NOW - MINUTES))
     assert found(store) == [], "or the mark is not where this test wants it"
     seconds.at += _low_water.FORGOTTEN_AFTER
+    assert found(store) == ["early"]
+
+
+@pytest.mark.usefixtures("seconds")
+def test_what_this_store_puts_into_the_queue_while_it_looks_is_found_at_once(
+    after_many_claims: SqlAlchemyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = after_many_claims
+    goes_far = store._queue._goes_far
+
+    def late(*asked: Any) -> bool:
+        store.add(a_request(id="early", next_action_at=NOW - MINUTES))
+        return goes_far(*asked)
+
+    with monkeypatch.context() as once:
+        once.setattr(store._queue, "_goes_far", late)
+        assert found(store) == [], "the look had begun before"
     assert found(store) == ["early"]
 
 

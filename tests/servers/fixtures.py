@@ -78,6 +78,7 @@ def empty(engine: sa.Engine) -> None:
         while connection.scalars(at_work).first() is not None:
             assert time.monotonic() < patience_ends_at, "another test's statement does not end"
             connection.rollback()  # to see the list as it is by then
+            time.sleep(0.005)
     with engine.begin() as connection:
         quoted = connection.dialect.identifier_preparer.quote
         for table in sa.inspect(connection).get_table_names():

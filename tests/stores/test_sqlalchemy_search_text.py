@@ -15,7 +15,7 @@ from scale.plans import listened
 
 from abandoned_booking.core.listing import ListQuery
 from abandoned_booking.core.model import AbandonedRequest, BookingForm, Person, Phone
-from abandoned_booking.stores.sqlalchemy import SqlAlchemyStore
+from abandoned_booking.stores.sqlalchemy import SqlAlchemyStore, _rows
 from abandoned_booking.testing import a_request
 from abandoned_booking.testing.factory import LEFT_AT
 
@@ -124,3 +124,22 @@ def test_nothing_is_kept_of_a_request_that_nobody_holds(store: SqlAlchemyStore) 
     del found
     gc.collect()
     assert not store._forms._stored
+
+
+def test_nothing_is_kept_of_a_request_without_a_form(store: SqlAlchemyStore) -> None:
+    found = read(store, a_request(form=BookingForm()))
+    named = attrs.evolve(found, form=BookingForm(person=Person(first_name="Bea")))
+    assert writes_text(store, lambda: store.save(named, expected_version=1))
+    assert store.save(found, expected_version=2)
+    assert not store._forms._stored, "an empty form is always the same one, and never goes away"
+    assert not finds(store, "bea")
+
+
+def test_forms_that_a_host_keeps_do_not_pile_up(
+    store: SqlAlchemyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_rows, "_MOST_KEPT", 3)
+    form = BookingForm(person=Person(first_name="Bea"))
+    for nth in range(9):
+        store.add(a_request(id=f"r{nth}", form=form))
+        assert len(store._forms._stored) <= 3

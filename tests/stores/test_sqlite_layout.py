@@ -116,7 +116,7 @@ def test_the_index_forgets_what_is_no_longer_there(store: SqliteStore) -> None:
     def indexed(word: str) -> int:
         with store._connections.borrowed() as connection:
             (rows,) = connection.execute(
-                "SELECT count(*) FROM search_index WHERE search_index MATCH ?", (f'"{word}"',)
+                "SELECT count(*) FROM search_trigrams WHERE search_trigrams MATCH ?", (f'"{word}"',)
             ).fetchone()
             return int(rows)
 

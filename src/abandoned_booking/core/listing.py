@@ -98,6 +98,10 @@ def _set_of_steps(given: Iterable[str]) -> frozenset[Step]:
     return frozenset(map(Step, given))
 
 
+def _steps_in_order(given: Iterable[str]) -> tuple[Step, ...]:
+    return tuple(map(Step, given))
+
+
 def _set_of_client_types(given: Iterable[str]) -> frozenset[ClientType]:
     return frozenset(map(ClientType, given))
 
@@ -135,7 +139,7 @@ class ListQuery:
     """``next_cursor`` of the page before"""
     deleted: bool = False
     """the shelf of deleted requests instead of the list (L8)"""
-    step_order: tuple[Step, ...] = STANDARD_STEPS
+    step_order: tuple[Step, ...] = attrs.field(default=STANDARD_STEPS, converter=_steps_in_order)
     """the business's registry; set by the desk"""
     count_up_to: int | None = None
     """how far totals are counted: a list of a million need not be counted to say "1,000 or more";

@@ -12,11 +12,15 @@ ten seconds at most.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
-__all__ = ["FORGOTTEN_AFTER", "MANY_PAGES", "LowWaterMark"]
+import attrs
+
+__all__ = ["FORGOTTEN_AFTER", "MANY_PAGES", "Look", "LowWaterMark"]
 
 _SLOW: Final = 0.005
 """seconds; a look that is not slow takes a twentieth of it"""
@@ -30,36 +34,65 @@ _SHARE: Final = 50
 
 
 class LowWaterMark:
-    """Before which nothing is due, as far as is known. Seconds are those of a monotonic clock.
-
-    Threads may overtake each other here; the worst that comes of it is what the mark is there for:
-    a slow look, or something found late.
-    """
+    """Before which nothing is due, as far as is known. Seconds are those of a monotonic clock."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._at: datetime | None = None
         self._ends = 0.0
         self._went_far = False
+        self._looks: set[Look] = set()
 
     def start_of(self, now: datetime, *, seconds: float) -> datetime | None:
         """Where a look begins; None: at the beginning. A clock that was set back is before it."""
-        if self._at is not None and seconds >= self._ends:
-            self._at = None
-        return None if self._at is None or self._at > now else self._at
+        with self._lock:
+            if self._at is not None and seconds >= self._ends:
+                self._at = None
+            return None if self._at is None or self._at > now else self._at
+
+    @contextmanager
+    def looking(self) -> Iterator[Look]:
+        """While somebody looks from the beginning."""
+        look = Look()
+        with self._lock:
+            self._looks.add(look)
+        try:
+            yield look
+        finally:
+            with self._lock:
+                self._looks.remove(look)
 
     def looked(
-        self, found: datetime, *, took: float, goes_far: Callable[[], bool], seconds: float
+        self,
+        look: Look,
+        found: datetime,
+        *,
+        took: float,
+        goes_far: Callable[[], bool],
+        seconds: float,
     ) -> None:
-        """A look from the beginning has ended at the first that it found, or at its own time.
+        """A look has ended at the first that it found, or at its own time.
 
         ``goes_far`` is asked of a slow look, unless it was so the last time.
         """
         self._went_far = took > _SLOW and (self._went_far or goes_far())
         if self._went_far:
-            self._ends = seconds + min(_SHARE * took, FORGOTTEN_AFTER)
-            self._at = found
+            with self._lock:
+                self._ends = seconds + min(_SHARE * took, FORGOTTEN_AFTER)
+                self._at = min(found, look.lowest or found)
 
     def lower(self, to: datetime) -> None:
         """Something has been put into the queue."""
-        if self._at is not None and to < self._at:
-            self._at = to
+        with self._lock:
+            if self._at is not None and to < self._at:
+                self._at = to
+            for look in self._looks:
+                look.lowest = min(to, look.lowest or to)
+
+
+@attrs.define(eq=False)
+class Look:
+    """A look under way."""
+
+    lowest: datetime | None = None
+    """the earliest that this store has put into the queue since it began, and may not be seen"""

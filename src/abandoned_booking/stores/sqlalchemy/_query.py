@@ -70,10 +70,22 @@ class Finding:
         return {"business": self.business_id, "now": self.now}
 
     def _built(self, what: object, build: Callable[[], sa.Select[Any]]) -> sa.Select[Any]:
-        """A statement for this query; searches are not kept, for they hold names."""
-        if self._words:
+        """A statement for this query. Those that hold names are not kept, nor those that are not
+        asked again: searches, and pages behind a cursor."""
+        if self._words or self.query.cursor is not None:
             return build()
-        return self.reading.built((self.query, what), build)
+        query = self.query
+        # Local times that differ in their fold alone are equal; the instants are not.
+        instants = tuple(
+            None if at is None else instant_of(at).astimezone(UTC)
+            for at in (
+                query.abandoned_from,
+                query.abandoned_to,
+                query.contacted_from,
+                query.contacted_to,
+            )
+        )
+        return self.reading.built((query, instants, what), build)
 
     @property
     def _words(self) -> tuple[SearchWord, ...]:
@@ -199,9 +211,10 @@ class Finding:
             look_at = _further(look_at, found=len(found), limit=limit)
         texts, grams = self._texts()
         if grams:
-            asked = read(self._of_candidates(self._candidates(position, texts, grams), limit))
+            candidates = self._candidates(position, texts, grams)
+            asked = read(self._of_candidates(candidates, limit))
             found = connection.execute(asked, self._given).all()
-            if not found or getattr(found[0], _CANDIDATES) <= _MOST_CANDIDATES:
+            if self._number_of(candidates, found, connection) <= _MOST_CANDIDATES:
                 return found
         asked = read(self._walk(position, limit, look_at=None))
         return connection.execute(asked, self._given).all()
@@ -242,6 +255,15 @@ class Finding:
             .cte("candidates")
         )
         return candidates.prefix_with("MATERIALIZED") if self.is_postgres else candidates
+
+    def _number_of(
+        self, candidates: sa.CTE, found: Sequence[Any], connection: sa.Connection
+    ) -> int:
+        if found:
+            return int(getattr(found[0], _CANDIDATES))
+        # No row that would tell: there are none, or the filters have hidden all.
+        number = sa.select(sa.func.count()).select_from(candidates)
+        return int(connection.scalar(number, self._given) or 0)
 
     def _of_candidates(self, candidates: sa.CTE, limit: int) -> sa.Select[Any]:
         """Those that the filters let through, and beside them how many candidates there were."""

@@ -119,13 +119,19 @@ class Queue:
         """How many are due, no further than ``most``; without a lock: an idle sweep is in nobody's
         way."""
         asked = self._since(now) | {"most": most}
+        if asked["since"] is not _EARLIEST:
+            found = self._database.run(
+                lambda connection, _: connection.scalars(self._sql.look, asked).all()
+            )
+            return len(found)
 
         def look(connection: sa.Connection, _: bool) -> Sequence[datetime]:
-            started = monotonic()
-            found = connection.scalars(self._sql.look, asked).all()
-            ended = monotonic()
-            if asked["since"] is _EARLIEST:
+            with self._mark.looking() as looking:
+                started = monotonic()
+                found = connection.scalars(self._sql.look, asked).all()
+                ended = monotonic()
                 self._mark.looked(
+                    looking,
                     found[0] if found else now,
                     took=ended - started,
                     goes_far=lambda: self._goes_far(connection, asked),

@@ -57,36 +57,29 @@ class Changes:
 
     def adding(self, request: AbandonedRequest) -> Change:
         """A new request, with its own version."""
-        searched = _searched(request, grams=self._grams)
-        return _change(request, expected=0, version=request.version, searched=searched)
+        return self._change(request, expected=0, version=request.version, with_text=True)
 
     def saving(self, changes: Sequence[tuple[AbandonedRequest, int]]) -> list[Change]:
         """Requests in place of their stored versions; without search texts if all are there."""
         are_there = all(self._forms.has(request, version) for request, version in changes)
         return [
-            _change(
-                request,
-                expected=version,
-                version=version + 1,
-                searched=None if are_there else _searched(request, grams=self._grams),
-            )
+            self._change(request, expected=version, version=version + 1, with_text=not are_there)
             for request, version in changes
         ]
 
-
-def _change(
-    request: AbandonedRequest, *, expected: int, version: int, searched: dict[str, Any] | None
-) -> Change:
-    return Change(
-        business_id=request.business_id,
-        id=request.id,
-        expected_version=expected,
-        version=version,
-        next_action_at=request.next_action_at,
-        document=request_to_json(request),
-        listed=_listed(request),
-        searched=searched,
-    )
+    def _change(
+        self, request: AbandonedRequest, *, expected: int, version: int, with_text: bool
+    ) -> Change:
+        return Change(
+            business_id=request.business_id,
+            id=request.id,
+            expected_version=expected,
+            version=version,
+            next_action_at=request.next_action_at,
+            document=request_to_json(request),
+            listed=_listed(request),
+            searched=_searched(request, grams=self._grams) if with_text else None,
+        )
 
 
 def _listed(request: AbandonedRequest) -> dict[str, Any]:
@@ -135,6 +128,11 @@ class StoredForms:
     def saw(self, request: AbandonedRequest, version: int) -> None:
         """Told of a request as it is stored, and of its version."""
         key = (request.business_id, request.id)
+        if request.form is _NO_FORM:
+            self._stored.pop(key, None)
+            return
+        if len(self._stored) >= _MOST_KEPT:
+            self._stored.clear()
         form = weakref.ref(request.form, partial(self._forget, key))
         self._stored[key] = _Stored(form, version, request.phone, request.abandoned_at)
 
@@ -151,6 +149,12 @@ class StoredForms:
             and stored.form() is request.form
             and stored[1:] == (version, request.phone, request.abandoned_at)
         )
+
+
+_NO_FORM: Final = attrs.fields(AbandonedRequest).form.default
+"""of every request without one; it never goes away"""
+_MOST_KEPT: Final = 10_000
+"""for a host that keeps its forms"""
 
 
 class _Stored(NamedTuple):

@@ -202,14 +202,14 @@ class Finding:
         # CROSS JOIN keeps SQLite to this order of the tables.
         if self._match is not None:
             return (
-                "search_index f CROSS JOIN search s ON s.place = f.rowid "
+                "search_trigrams f CROSS JOIN search s ON s.place = f.rowid "
                 "CROSS JOIN requests r ON r.key = s.key"
             )
         text = " CROSS JOIN search s ON s.place = r.place" if needs_text else ""
         return f"requests r INDEXED BY {index}{text}"
 
     def _where(self) -> str:
-        narrowed = "search_index MATCH :match AND " if self._match is not None else ""
+        narrowed = "search_trigrams MATCH :match AND " if self._match is not None else ""
         return narrowed + self._clauses.where
 
     def _values(self) -> _Values:

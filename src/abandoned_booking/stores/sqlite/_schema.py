@@ -96,7 +96,8 @@ _FIRST_TABLES: Final = (
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first,
-    # The index has trigrams for the last letters of a text as well.
+    # The index has trigrams for the last letters of a text as well, and another name: a process of
+    # the version before that has the file open would leave them out.
     _search.build_anew,
 )
 """From an empty file to version 1, from 1 to 2, ...: never changed once released, only added to."""

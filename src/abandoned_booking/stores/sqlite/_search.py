@@ -122,7 +122,7 @@ def change(connection: sqlite3.Connection, key: int, searched: Searched, *, plac
 def _index(connection: sqlite3.Connection, place: int, business_id: str, text: str) -> None:
     if text:
         connection.execute(
-            "INSERT INTO search_index (rowid, text) VALUES (?, ?)",
+            "INSERT INTO search_trigrams (rowid, text) VALUES (?, ?)",
             (place, _coded(connection, business_id, text)),
         )
 
@@ -131,7 +131,7 @@ def _unindex(connection: sqlite3.Connection, place: int, business_id: str, text:
     if text:
         # An index without content must be told what it forgets.
         connection.execute(
-            "INSERT INTO search_index (search_index, rowid, text) VALUES ('delete', ?, ?)",
+            "INSERT INTO search_trigrams (search_trigrams, rowid, text) VALUES ('delete', ?, ?)",
             (place, _coded(connection, business_id, text)),
         )
 
@@ -153,12 +153,13 @@ def has_trigrams() -> bool:
         connection.close()
 
 
-_INDEX: Final = """CREATE VIRTUAL TABLE search_index USING fts5 (
+_INDEX: Final = """CREATE VIRTUAL TABLE search_trigrams USING fts5 (
     text, content = '', detail = none, tokenize = 'trigram case_sensitive 1'
 )"""
 
-
-_TERMS: Final = "CREATE VIRTUAL TABLE search_terms USING fts5vocab (search_index, instance)"
+_TERMS: Final = "CREATE VIRTUAL TABLE search_terms USING fts5vocab (search_trigrams, instance)"
+_OF_VERSION_1: Final = "search_index"
+"""the index of files that no version from 2 on has opened yet"""
 
 
 def is_indexed(connection: sqlite3.Connection) -> bool:
@@ -173,12 +174,10 @@ def index_if_possible(connection: sqlite3.Connection) -> None:
     with transaction(connection):
         if _is_marked(connection):
             return
-        connection.execute("DROP TABLE IF EXISTS search_terms")
-        connection.execute("DROP TABLE IF EXISTS search_index")
+        for table in ("search_terms", "search_trigrams", _OF_VERSION_1):
+            connection.execute(f"DROP TABLE IF EXISTS {table}")
         connection.execute(_INDEX)
-        connection.execute(
-            "CREATE VIRTUAL TABLE search_terms USING fts5vocab (search_index, instance)"
-        )
+        connection.execute(_TERMS)
         rows = connection.execute(
             "SELECT s.place, r.business_id, s.text FROM search s JOIN requests r ON r.key = s.key"
         )
@@ -199,11 +198,12 @@ def merge(connection: sqlite3.Connection) -> bool:
     """
     if not has_trigrams():
         (there,) = connection.execute(
-            "SELECT count(*) FROM sqlite_master WHERE name = 'search_index'"
+            "SELECT count(*) FROM sqlite_master WHERE name IN ('search_trigrams', ?)",
+            (_OF_VERSION_1,),
         ).fetchone()
         return not there
     index_if_possible(connection)
-    connection.execute("INSERT INTO search_index (search_index) VALUES ('optimize')")
+    connection.execute("INSERT INTO search_trigrams (search_trigrams) VALUES ('optimize')")
     return True
 
 
