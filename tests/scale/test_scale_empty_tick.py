@@ -124,8 +124,9 @@ def test_what_this_store_puts_into_the_queue_while_it_looks_is_found_at_once(
     goes_far = store._queue._goes_far
 
     def late(*asked: Any) -> bool:
+        is_far = goes_far(*asked)
         store.add(a_request(id="early", next_action_at=NOW - MINUTES))
-        return goes_far(*asked)
+        return is_far
 
     with monkeypatch.context() as once:
         once.setattr(store._queue, "_goes_far", late)
