@@ -31,7 +31,9 @@ test: $(VENV)/.has-dev ## all tests, and every branch of the core covered
 .PHONY: floors
 floors: ## the tests that touch our dependencies, with the oldest that we promise to work with
 	$(MAKE) --no-print-directory VENV=.venv-floors .venv-floors/.has-floors
-	.venv-floors/bin/python -m pytest -n auto tests/core tests/export tests/test_package.py $(ARGS)
+	.venv-floors/bin/python -m pytest -n auto tests/core tests/export tests/test_package.py \
+		tests/stores/test_sqlalchemy.py tests/stores/test_sqlalchemy_queries.py \
+		tests/stores/test_migrations.py $(ARGS)
 
 .PHONY: docs
 docs: $(VENV)/.has-dev ## run the code of README, docs and examples
@@ -91,9 +93,8 @@ $(VENV)/.has-dev: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.has-cli
 
 # Our own dependencies exactly at their floors; what only the tests use is current.
-$(VENV)/.has-floors: pyproject.toml | $(BIN)/python
-	$(PIP) install -e '.[dev]' $$($(BIN)/python -c 'import tomllib; \
-		print(*(d.replace(">=", "==") for d in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]))')
+$(VENV)/.has-floors: pyproject.toml tests/floors.py | $(BIN)/python
+	$(PIP) install -e '.[dev]' $$($(BIN)/python tests/floors.py)
 	@touch $@
 
 # The peers have an environment of their own: Celery would take python-dateutil back to 2.9.
