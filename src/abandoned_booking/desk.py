@@ -681,7 +681,9 @@ class Desk:
         return self._parts.settings_of(self.business_id)
 
     def _resolved(self, query: ListQuery, settings: BusinessSettings) -> ListQuery:
-        return attrs.evolve(query.resolved(settings.zone), step_order=settings.steps)
+        query = query.resolved(settings.zone)
+        known = query.step_order == settings.steps
+        return query if known else attrs.evolve(query, step_order=settings.steps)
 
     def _at_hand(self, request_id: str) -> AbandonedRequest:
         """A request to act on: neither erased, nor deleted, nor completed."""

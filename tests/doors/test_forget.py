@@ -586,7 +586,9 @@ def index_of(store: RequestStore) -> list[bytes]:
     """What the trigram index holds, block by block, but for its own bookkeeping."""
     assert isinstance(store, SqliteStore)
     with store._connections.borrowed() as connection:
-        found = connection.execute("SELECT block FROM search_index_data WHERE id > 10 ORDER BY id")
+        found = connection.execute(
+            "SELECT block FROM search_trigrams_data WHERE id > 10 ORDER BY id"
+        )
         return [block for (block,) in found]
 
 

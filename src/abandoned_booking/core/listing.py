@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from enum import IntEnum, StrEnum
 from functools import lru_cache
-from typing import Final, TypeAlias, assert_never
+from typing import Any, Final, TypeAlias, assert_never
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -163,22 +163,15 @@ class ListQuery:
 
     def resolved(self, zone: ZoneInfo) -> ListQuery:
         """The same query with its local days turned into instants of ``zone`` (L2)."""
-        return attrs.evolve(
-            self,
-            abandoned_from=_resolved(self.abandoned_from, zone),
-            abandoned_to=_resolved(self.abandoned_to, zone),
-            contacted_from=_resolved(self.contacted_from, zone),
-            contacted_to=_resolved(self.contacted_to, zone),
-        )
+        days: dict[str, Any] = {
+            name: local_day_start(boundary, zone)
+            for name in _BOUNDARIES
+            if (boundary := getattr(self, name)) is not None and not isinstance(boundary, datetime)
+        }
+        return attrs.evolve(self, **days) if days else self
 
 
 _BOUNDARIES: Final = ("abandoned_from", "abandoned_to", "contacted_from", "contacted_to")
-
-
-def _resolved(boundary: Boundary, zone: ZoneInfo) -> datetime | None:
-    if boundary is None or isinstance(boundary, datetime):
-        return boundary
-    return local_day_start(boundary, zone)
 
 
 def local_day_start(on: date, zone: ZoneInfo) -> datetime:
@@ -285,6 +278,7 @@ def _is_on_shelf(request: AbandonedRequest) -> bool:
     return shelf_of(request) is Shelf.DELETED
 
 
+@lru_cache(maxsize=16)
 def dot_query(*, cap: int | None = None) -> ListQuery:
     """What the red dot counts, up to ``cap``: whatever is listed in Abandoned (L5)."""
     return ListQuery(statuses=frozenset({Status.ABANDONED}), count_up_to=cap)
