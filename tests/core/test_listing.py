@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abandoned_booking.core.listing import (
+    MOST_PER_PAGE,
     Action,
     ListQuery,
     SearchWord,
@@ -595,6 +596,25 @@ def test_a_cursor_holds_for_what_is_the_same_list(query: ListQuery) -> None:
     page = paginate([a_request(), older], query, now=_NOW)
     assert _ids(page.requests) == ["older"]
     assert page.total == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "bad"),
+    [
+        ("limit", 0),
+        ("limit", MOST_PER_PAGE + 1),
+        ("count_up_to", 0),
+        ("count_up_to", -1),
+        ("count_up_to", 10**9 + 1),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused(field: str, bad: int) -> None:
+    """L4"""
+    with pytest.raises(InvalidInput, match="must be 1 to") as caught:
+        attrs.evolve(ListQuery(), **{field: bad})
+    assert caught.value.field == field
+    with pytest.raises(InvalidInput):
+        dot_query(cap=0)
 
 
 def test_a_cursor_by_step_does_not_outlive_a_change_of_the_steps() -> None:
