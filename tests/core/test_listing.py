@@ -610,8 +610,9 @@ def test_a_cursor_holds_for_what_is_the_same_list(query: ListQuery) -> None:
 )
 def test_a_number_that_makes_no_sense_is_refused(field: str, bad: int) -> None:
     """L4"""
+    changes: dict[str, Any] = {field: bad}
     with pytest.raises(InvalidInput, match="must be 1 to") as caught:
-        attrs.evolve(ListQuery(), **{field: bad})
+        ListQuery(**changes)
     assert caught.value.field == field
     with pytest.raises(InvalidInput):
         dot_query(cap=0)
