@@ -32,7 +32,7 @@ test: $(VENV)/.has-dev ## all tests, and every branch of the core covered
 floors: ## the tests that touch our dependencies, with the oldest that we promise to work with
 	$(MAKE) --no-print-directory VENV=.venv-floors .venv-floors/.has-floors
 	.venv-floors/bin/python -m pytest -n auto tests/core tests/export tests/test_package.py \
-		tests/stores/test_sqlalchemy.py tests/stores/test_sqlalchemy_queries.py \
+		tests/stores/test_sqlalchemy.py::TestRequestsOnPostgres tests/stores/test_sqlalchemy_queries.py \
 		tests/stores/test_migrations.py $(ARGS)
 
 .PHONY: docs
