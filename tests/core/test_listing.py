@@ -619,6 +619,22 @@ def test_a_number_that_makes_no_sense_is_refused(field: str, bad: int) -> None:
         dot_query(cap=0)
 
 
+@pytest.mark.parametrize("field", ["statuses", "steps", "client_types", "care_types", "step_order"])
+def test_one_text_is_not_taken_for_its_letters(field: str) -> None:
+    """L2"""
+    changes: dict[str, Any] = {field: "time"}
+    with pytest.raises(InvalidInput, match="a list or a set") as caught:
+        ListQuery(**changes)
+    assert caught.value.field == field
+
+
+def test_queries_from_the_two_hours_of_a_clock_change_differ() -> None:
+    """L2"""
+    first = datetime(2026, 11, 1, 1, 30, tzinfo=ZoneInfo("America/New_York"))
+    assert first == first.replace(fold=1)
+    assert ListQuery(abandoned_from=first) != ListQuery(abandoned_from=first.replace(fold=1))
+
+
 def test_a_cursor_by_step_does_not_outlive_a_change_of_the_steps() -> None:
     """L4"""
     query = ListQuery(sort=Sort.STEP)

@@ -12,7 +12,7 @@ machine leaves, start a ``PostgresServer`` yourself.
 ``postgres_database``  test     the URL of a database of its own, with nothing in it
 =====================  =======  ====================================================================
 
-The same for ``mariadb``.
+The same for ``mariadb``; ``sql_engine`` is, test by test, one on each, and on a file of SQLite.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from secrets import token_hex
 from typing import Final
 
@@ -166,6 +167,16 @@ def empty_mariadb(mariadb_engine: sa.Engine) -> sa.Engine:
     """The same engine; no table has a row."""
     empty(mariadb_engine)
     return mariadb_engine
+
+
+@pytest.fixture(params=["postgres", "mariadb", "sqlite"])
+def sql_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    """Each database in turn; no table has a row."""
+    if request.param != "sqlite":
+        yield request.getfixturevalue(f"empty_{request.param}")
+        return
+    with _engine(f"sqlite:///{tmp_path / 'bookings.db'}") as engine:
+        yield engine
 
 
 @pytest.fixture

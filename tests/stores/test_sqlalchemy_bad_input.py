@@ -646,18 +646,12 @@ def test_a_file_that_may_only_be_read_is_read(tmp_path: Path) -> None:
 # ── values ──────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.fixture(params=["postgres", "mariadb", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlAlchemyStore]:
-    """One with its tables, and no request."""
-    if request.param == "sqlite":
-        engine = sa.create_engine(f"sqlite:///{tmp_path / 'bookings.db'}")
-    else:
-        engine = request.getfixturevalue(f"empty_{request.param}")
-    store = SqlAlchemyStore(engine)
+@pytest.fixture
+def store(sql_engine: sa.Engine) -> SqlAlchemyStore:
+    """On every database: with its tables, and no request."""
+    store = SqlAlchemyStore(sql_engine)
     store.create_all()
-    yield store
-    if request.param == "sqlite":
-        engine.dispose()
+    return store
 
 
 _ODD = {
@@ -728,7 +722,7 @@ def test_asking_for_a_value_that_does_not_fit_finds_nothing_or_is_refused(
     assert not any(found)
 
 
-@pytest.mark.parametrize("store", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("sql_engine", ["mariadb"], indirect=True)
 def test_a_document_that_is_too_large_is_refused(store: SqlAlchemyStore) -> None:
     # PostgreSQL and SQLite take a gigabyte.
     huge = a_request(form=BookingForm(services=("x" * 17_000_000,)))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -22,19 +20,10 @@ NEW_YORK: Final = ZoneInfo("America/New_York")
 SMITH: Final = BookingForm(person=Person(first_name="Smith"))
 
 
-@pytest.fixture(params=["postgres", "mariadb", "sqlite"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
-    if request.param != "sqlite":
-        yield request.getfixturevalue(f"empty_{request.param}")
-        return
-    made = sa.create_engine(f"sqlite:///{tmp_path / 'bookings.db'}")
-    yield made
-    made.dispose()
-
-
 @pytest.fixture
-def store(engine: sa.Engine) -> SqlAlchemyStore:
-    store = SqlAlchemyStore(engine)
+def store(sql_engine: sa.Engine) -> SqlAlchemyStore:
+    """On every database: with its tables, and no request."""
+    store = SqlAlchemyStore(sql_engine)
     store.create_all()
     return store
 

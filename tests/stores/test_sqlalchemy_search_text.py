@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 
 import attrs
@@ -23,19 +22,10 @@ NOW: Final = LEFT_AT + timedelta(days=1)
 PHONE: Final = Phone(e164="+12125550123", region="US", can_text=True, national="2125550123")
 
 
-@pytest.fixture(params=["postgres", "mariadb", "sqlite"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
-    if request.param != "sqlite":
-        yield request.getfixturevalue(f"empty_{request.param}")
-        return
-    made = sa.create_engine(f"sqlite:///{tmp_path / 'bookings.db'}")
-    yield made
-    made.dispose()
-
-
 @pytest.fixture
-def store(engine: sa.Engine) -> SqlAlchemyStore:
-    store = SqlAlchemyStore(engine)
+def store(sql_engine: sa.Engine) -> SqlAlchemyStore:
+    """On every database: with its tables, and no request."""
+    store = SqlAlchemyStore(sql_engine)
     store.create_all()
     return store
 
@@ -82,10 +72,10 @@ def test_whatever_a_search_looks_through_is_written_when_it_changes(store: SqlAl
 
 
 def test_a_form_that_was_read_of_another_version_says_nothing(
-    store: SqlAlchemyStore, engine: sa.Engine
+    store: SqlAlchemyStore, sql_engine: sa.Engine
 ) -> None:
     ours = read(store)
-    elsewhere = SqlAlchemyStore(engine)
+    elsewhere = SqlAlchemyStore(sql_engine)
     other = attrs.evolve(ours, form=BookingForm(person=Person(first_name="Bea")))
     assert elsewhere.save(other, expected_version=1)
     assert writes_text(store, lambda: store.save(ours, expected_version=2)), (
@@ -96,11 +86,11 @@ def test_a_form_that_was_read_of_another_version_says_nothing(
 
 
 def test_a_save_that_lost_is_not_taken_for_what_is_stored(
-    store: SqlAlchemyStore, engine: sa.Engine
+    store: SqlAlchemyStore, sql_engine: sa.Engine
 ) -> None:
     ours = read(store)
     other = attrs.evolve(ours, form=BookingForm(person=Person(first_name="Bea")))
-    assert SqlAlchemyStore(engine).save(other, expected_version=1)
+    assert SqlAlchemyStore(sql_engine).save(other, expected_version=1)
     assert not store.save(attrs.evolve(ours, client_id="c1"), expected_version=1)
     assert writes_text(store, lambda: store.save(ours, expected_version=2))
     assert finds(store, "rex")

@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
+from abandoned_booking.core.instants import as_utc
 from abandoned_booking.core.model import (
     STANDARD_STEPS,
     AbandonedRequest,
@@ -90,24 +91,31 @@ class Action(StrEnum):
     VIEW_BOOKING = "view_booking"
 
 
+def _several(given: Iterable[str], *, field: str) -> Iterable[str]:
+    """Raises :class:`InvalidInput` for a single text, whose letters would be taken one by one."""
+    if isinstance(given, str):
+        raise InvalidInput("is a single text; give a list or a set, also of one", field=field)
+    return given
+
+
 def _set_of_statuses(given: Iterable[str]) -> frozenset[Status]:
-    return frozenset(map(Status, given))
+    return frozenset(map(Status, _several(given, field="statuses")))
 
 
 def _set_of_steps(given: Iterable[str]) -> frozenset[Step]:
-    return frozenset(map(Step, given))
+    return frozenset(map(Step, _several(given, field="steps")))
 
 
 def _steps_in_order(given: Iterable[str]) -> tuple[Step, ...]:
-    return tuple(map(Step, given))
+    return tuple(map(Step, _several(given, field="step_order")))
 
 
 def _set_of_client_types(given: Iterable[str]) -> frozenset[ClientType]:
-    return frozenset(map(ClientType, given))
+    return frozenset(map(ClientType, _several(given, field="client_types")))
 
 
 def _set_of_care_types(given: Iterable[str]) -> frozenset[CareType]:
-    return frozenset(map(CareType, given))
+    return frozenset(map(CareType, _several(given, field="care_types")))
 
 
 @attrs.frozen(kw_only=True)
@@ -156,10 +164,14 @@ class ListQuery:
             raise InvalidInput(f"must be 1 to {_HIGHEST_COUNT}, or None", field="count_up_to")
         for field in _BOUNDARIES:
             at = getattr(self, field)
-            if isinstance(at, datetime) and at.tzinfo is None:
+            if not isinstance(at, datetime):
+                continue
+            if at.tzinfo is None:
                 raise InvalidInput(
                     "is a naive instant; give it a zone, or a date for a local day", field=field
                 )
+            # Two local times that differ in their fold alone are equal; their instants are not.
+            object.__setattr__(self, field, as_utc(at, field=field))
 
     def resolved(self, zone: ZoneInfo) -> ListQuery:
         """The same query with its local days turned into instants of ``zone`` (L2)."""

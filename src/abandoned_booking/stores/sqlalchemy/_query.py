@@ -74,18 +74,7 @@ class Finding:
         asked again: searches, and pages behind a cursor."""
         if self._words or self.query.cursor is not None:
             return build()
-        query = self.query
-        # Local times that differ in their fold alone are equal; the instants are not.
-        instants = tuple(
-            None if at is None else instant_of(at).astimezone(UTC)
-            for at in (
-                query.abandoned_from,
-                query.abandoned_to,
-                query.contacted_from,
-                query.contacted_to,
-            )
-        )
-        return self.reading.built((query, instants, what), build)
+        return self.reading.built((self.query, what), build)
 
     @property
     def _words(self) -> tuple[SearchWord, ...]:
